@@ -1,0 +1,548 @@
+"""Every error this product can name, as one tree.
+
+::
+
+    TranscribedError
+    ├── ConfigInvalid              the configuration cannot be used (exit code 2)
+    ├── DataFolderUnusable         the data folder cannot be used (exit code 3)
+    ├── Refusal                    a request is answered with this, nothing is stored
+    │   ├── InvalidJson InvalidBody UnknownField InvalidValue ModelUnavailable
+    │   ├── Unauthorized NotFound MethodNotAllowed NotAcceptable
+    │   ├── NotReady LayerAbsent Conflict
+    │   ├── BodyTooLarge UnsupportedMediaType
+    │   ├── QueueFull ShuttingDown DbBusy Internal
+    │   └── UrlRefused
+    │       └── UrlMalformed UrlScheme UrlPort UrlCredentials UrlTooLong
+    │           UrlForbiddenAddress UrlForbiddenHost
+    ├── StageFailed                a stage could not make its product; the task fails with this
+    │   ├── source  SourceForbidden SourceNotFound SourceRateLimited SourceUnreachable
+    │   │           SourceUnsupported LiveNotSupported PlaylistNotAllowed
+    │   ├── file    DownloadTruncated DownloadTooLarge DownloadTimeout
+    │   ├── media   MediaInvalid MediaNoAudio MediaTooLong DecodeFailed
+    │   ├── model   ModelMissing ModelCorrupt EngineFailed WorkerStalled TranscribeTimeout
+    │   └── house   WorkerCrashed DiskFull InternalFailure
+    └── Interrupted                control flow: the daemon is stopping, the attempt does not count
+
+The docstring of a class is its English message; ``message_zh`` is the Chinese one and ``cure`` says,
+in both, what the user can do about it. ``type`` is the stable name that programs see.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, ClassVar
+
+
+class TranscribedError(Exception):
+    """Something went wrong."""
+
+    type: ClassVar[str] = "internal"
+    message_zh: ClassVar[str] = "出现错误。"
+
+    def __init__(self, detail: str = "") -> None:
+        """Keep what is particular about this one.
+
+        Args:
+            detail: what exactly was seen, for the log and, appended, for the reader; no secrets.
+        """
+        super().__init__(detail)
+        self.detail = detail
+
+    @property
+    def message(self) -> str:
+        """The English message: the class's sentence, then the particulars."""
+        return _join(inspect.cleandoc(type(self).__doc__ or ""), self.detail)
+
+    @property
+    def localized(self) -> str:
+        """The Chinese message: the class's sentence, then the particulars."""
+        return _join(self.message_zh, self.detail)
+
+    def __str__(self) -> str:
+        """Read as the English message."""
+        return self.message
+
+
+def _join(sentence: str, detail: str) -> str:
+    return f"{sentence} ({detail})" if detail else sentence
+
+
+class ConfigInvalid(TranscribedError):
+    """The configuration cannot be used."""
+
+    type = "config_invalid"
+    message_zh = "配置无法使用。"
+
+    def __init__(self, problems: list[str]) -> None:
+        """Hold every problem found, one line each, in the order of the file."""
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+class DataFolderUnusable(TranscribedError):
+    """The data folder cannot be used."""
+
+    type = "data_folder_unusable"
+    message_zh = "数据目录无法使用。"
+
+
+class Interrupted(TranscribedError):
+    """The daemon is stopping; the work will go on at the next start."""
+
+    type = "interrupted"
+    message_zh = "服务正在停止，下次启动后继续。"
+
+
+# ---------------------------------------------------------------------------------------------
+# Refusals: what a request can be answered with. Nothing is stored.
+# ---------------------------------------------------------------------------------------------
+
+
+class Refusal(TranscribedError):
+    """The request was refused."""
+
+    message_zh = "请求被拒绝。"
+    status: ClassVar[int] = 400
+
+    def __init__(
+        self,
+        detail: str = "",
+        *,
+        param: str | None = None,
+        retry_after: int | None = None,
+        more: dict[str, Any] | None = None,
+    ) -> None:
+        """Say what was refused.
+
+        Args:
+            detail: what exactly is wrong with it.
+            param: dotted name of the field or query parameter at fault.
+            retry_after: seconds after which the same request may succeed.
+            more: further machine-readable facts for ``error.detail``.
+        """
+        super().__init__(detail)
+        self.param = param
+        self.retry_after = retry_after
+        self.more = more or {}
+
+
+class InvalidJson(Refusal):
+    """The body is not valid JSON in UTF-8."""
+
+    type, status = "invalid_json", 400
+    message_zh = "请求体不是有效的 UTF-8 JSON。"
+
+
+class InvalidBody(Refusal):
+    """The body cannot be read as this route needs it."""
+
+    type, status = "invalid_body", 400
+    message_zh = "请求体的形式不符合该接口的要求。"
+
+
+class Unauthorized(Refusal):
+    """A valid bearer token is needed: send the header 'Authorization: Bearer <token>'."""
+
+    type, status = "unauthorized", 401
+    message_zh = "需要有效的令牌：请带上请求头 Authorization: Bearer <token>。"
+
+
+class NotFound(Refusal):
+    """There is nothing here under this name."""
+
+    type, status = "not_found", 404
+    message_zh = "没有找到。"
+
+
+class MethodNotAllowed(Refusal):
+    """This route does not take this method."""
+
+    type, status = "method_not_allowed", 405
+    message_zh = "该接口不支持这个方法。"
+
+
+class NotAcceptable(Refusal):
+    """The expectation in the request's headers cannot be met."""
+
+    type, status = "not_acceptable", 406
+    message_zh = "无法满足请求头中的要求。"
+
+
+class Conflict(Refusal):
+    """The task is in a state that does not allow this."""
+
+    type, status = "conflict", 409
+    message_zh = "任务当前的状态不允许此操作。"
+
+
+class NotReady(Refusal):
+    """This text is not ready yet: ask again later, or use ?wait= on the task."""
+
+    type, status = "not_ready", 409
+    message_zh = "文本还没有准备好：请稍后再取，或在任务接口上使用 ?wait=。"
+
+
+class LayerAbsent(Refusal):
+    """This task has no such layer: it is disabled, was skipped or failed."""
+
+    type, status = "layer_absent", 404
+    message_zh = "该任务没有这一层文本：未启用、已跳过或失败。"
+
+
+class BodyTooLarge(Refusal):
+    """The body is larger than api.max_body_mb allows."""
+
+    type, status = "body_too_large", 413
+    message_zh = "请求体超过 api.max_body_mb 的限制。"
+
+
+class UnsupportedMediaType(Refusal):
+    """Send the body as application/json in UTF-8, without a content encoding."""
+
+    type, status = "unsupported_media_type", 415
+    message_zh = "请以 application/json（UTF-8，不压缩）发送请求体。"
+
+
+class UnknownField(Refusal):
+    """This field is not known here."""
+
+    type, status = "unknown_field", 422
+    message_zh = "未知的字段。"
+
+
+class InvalidValue(Refusal):
+    """This value cannot be used here."""
+
+    type, status = "invalid_value", 422
+    message_zh = "这个值不能用在这里。"
+
+
+class ModelUnavailable(Refusal):
+    """This model is not named in the configuration; see transcribe.model and transcribe.models."""
+
+    type, status = "model_unavailable", 422
+    message_zh = "配置中没有这个模型，请见 transcribe.model 与 transcribe.models。"
+
+
+class QueueFull(Refusal):
+    """The queue is full; try again after the time in Retry-After."""
+
+    type, status = "queue_full", 429
+    message_zh = "队列已满，请在 Retry-After 指定的时间之后再试。"
+
+
+class ShuttingDown(Refusal):
+    """The daemon is stopping and takes no new work; try again shortly."""
+
+    type, status = "shutting_down", 503
+    message_zh = "服务正在停止，暂不接受新任务，请稍后再试。"
+
+
+class DbBusy(Refusal):
+    """The store is busy; try again shortly."""
+
+    type, status = "db_busy", 503
+    message_zh = "数据库繁忙，请稍后再试。"
+
+
+class Internal(Refusal):
+    """An error on our side; the log names it under this request_id."""
+
+    type, status = "internal", 500
+    message_zh = "服务内部错误；日志中可按 request_id 查到。"
+
+
+class UrlRefused(Refusal):
+    """This address cannot be used."""
+
+    type, status = "url_malformed", 422
+    message_zh = "这个地址不能使用。"
+
+
+class UrlMalformed(UrlRefused):
+    """This is not a well-formed web address."""
+
+    type = "url_malformed"
+    message_zh = "这不是一个格式正确的网址。"
+
+
+class UrlScheme(UrlRefused):
+    """Only addresses that begin with http:// or https:// are taken."""
+
+    type = "url_scheme"
+    message_zh = "只接受以 http:// 或 https:// 开头的地址。"
+
+
+class UrlPort(UrlRefused):
+    """This port is not among download.allow_ports."""
+
+    type = "url_port"
+    message_zh = "这个端口不在 download.allow_ports 之中。"
+
+
+class UrlCredentials(UrlRefused):
+    """An address with a user name or password in it is not taken."""
+
+    type = "url_credentials"
+    message_zh = "不接受带有用户名或密码的地址。"
+
+
+class UrlTooLong(UrlRefused):
+    """The address is longer than 2048 characters."""
+
+    type = "url_too_long"
+    message_zh = "地址超过 2048 个字符。"
+
+
+class UrlForbiddenAddress(UrlRefused):
+    """This address is private, local or reserved; download.allow_hosts can allow it."""
+
+    type = "url_forbidden_address"
+    message_zh = "这是内网、本机或保留地址；可在 download.allow_hosts 中放行。"
+
+
+class UrlForbiddenHost(UrlRefused):
+    """This host name is local or for special use; download.allow_hosts can allow it."""
+
+    type = "url_forbidden_host"
+    message_zh = "这是本地或特殊用途的主机名；可在 download.allow_hosts 中放行。"
+
+
+# ---------------------------------------------------------------------------------------------
+# Failures of a stage: the task ends (or is tried again) with one of these.
+# ---------------------------------------------------------------------------------------------
+
+
+class StageFailed(TranscribedError):
+    """The stage could not make its product."""
+
+    message_zh = "这一步没有完成。"
+    cure: ClassVar[tuple[str, str]] = ("", "")
+    """What the user can do, in English and in Chinese."""
+    retries: ClassVar[int] = 0
+    """How often this may be tried again by itself; ``scheduler.max_retries`` is the ceiling."""
+    times_out: ClassVar[bool] = False
+    """Whether a task that ends with this has the status ``timeout`` instead of ``failed``."""
+
+    @classmethod
+    def hint(cls) -> str:
+        """The cure in both languages, as the API shows it."""
+        english, chinese = cls.cure
+        return f"{english} {chinese}".strip()
+
+
+class SourceForbidden(StageFailed):
+    """The site refuses access to this video."""
+
+    type = "source_forbidden"
+    message_zh = "网站拒绝访问这个视频。"
+    cure = (
+        "Check that the video is public and can be seen without signing in from this machine's region.",
+        "请确认视频是公开的，并且在本机所在地区无需登录即可观看。",
+    )
+    retries = 1
+
+
+class SourceNotFound(StageFailed):
+    """There is no video at this address."""
+
+    type = "source_not_found"
+    message_zh = "这个地址没有视频。"
+    cure = (
+        "Check the address; the video may have been removed.",
+        "请检查地址，视频可能已被删除。",
+    )
+
+
+class SourceRateLimited(StageFailed):
+    """The site asks to come back later."""
+
+    type = "source_rate_limited"
+    message_zh = "网站要求稍后再访问。"
+    cure = ("Wait a while, then submit it again.", "请过一段时间再提交。")
+    retries = 5
+
+
+class SourceUnreachable(StageFailed):
+    """The site cannot be reached or answers with an error of its own."""
+
+    type = "source_unreachable"
+    message_zh = "无法访问该网站，或网站自身出错。"
+    cure = (
+        "Check that the site works in a browser on this machine, then submit it again.",
+        "请在本机浏览器中确认网站可用，然后重新提交。",
+    )
+    retries = 5
+
+
+class SourceUnsupported(StageFailed):
+    """No video was found at this address."""
+
+    type = "source_unsupported"
+    message_zh = "在这个地址没有找到视频。"
+    cure = (
+        "Give the address of a page with one video, or of a media file; a newer yt-dlp may know more sites.",
+        "请给出单个视频页面或媒体文件的地址；新版 yt-dlp 可能支持更多网站。",
+    )
+    retries = 1
+
+
+class LiveNotSupported(StageFailed):
+    """This is a live stream, which has no end to wait for."""
+
+    type = "live_not_supported"
+    message_zh = "这是直播，没有结束点，无法转写。"
+    cure = ("Submit the recording once the stream is over.", "请在直播结束后提交回放。")
+
+
+class PlaylistNotAllowed(StageFailed):
+    """This address holds several videos."""
+
+    type = "playlist_not_allowed"
+    message_zh = "这个地址包含多个视频。"
+    cure = ("Submit the address of each video by itself.", "请逐个提交每个视频的地址。")
+
+
+class DownloadTruncated(StageFailed):
+    """The download ended before the file was complete."""
+
+    type = "download_truncated"
+    message_zh = "文件没有下载完整就中断了。"
+    cure = ("Submit it again; if it stays so, the file on the site is damaged.",
+            "请重新提交；若仍然如此，网站上的文件已损坏。")  # fmt: skip
+    retries = 2
+
+
+class DownloadTooLarge(StageFailed):
+    """The file is larger than download.max_mb allows."""
+
+    type = "download_too_large"
+    message_zh = "文件超过 download.max_mb 的限制。"
+    cure = ("Raise download.max_mb, or submit a smaller version.", "请调大 download.max_mb，或提交较小的版本。")
+
+
+class DownloadTimeout(StageFailed):
+    """The download took too long or stood still."""
+
+    type = "download_timeout"
+    message_zh = "下载超时或停滞。"
+    cure = (
+        "Try again later; slow sites need a larger download.timeout_s or download.stall_s.",
+        "请稍后再试；较慢的网站需要调大 download.timeout_s 或 download.stall_s。",
+    )
+    times_out = True
+
+
+class MediaInvalid(StageFailed):
+    """The file is not audio or video that can be read."""
+
+    type = "media_invalid"
+    message_zh = "文件不是可读取的音频或视频。"
+    cure = ("Check that the file plays in a media player.", "请确认文件可以在播放器中播放。")
+
+
+class MediaNoAudio(StageFailed):
+    """The video has no sound."""
+
+    type = "media_no_audio"
+    message_zh = "视频没有声音。"
+    cure = ("Submit a version with an audio track.", "请提交带音轨的版本。")
+
+
+class MediaTooLong(StageFailed):
+    """The video is longer than download.max_duration_s allows."""
+
+    type = "media_too_long"
+    message_zh = "视频时长超过 download.max_duration_s 的限制。"
+    cure = ("Raise download.max_duration_s, or submit it in parts.", "请调大 download.max_duration_s，或分段提交。")
+
+
+class DecodeFailed(StageFailed):
+    """The sound could not be decoded."""
+
+    type = "decode_failed"
+    message_zh = "音频解码失败。"
+    cure = ("Check that the file plays in a media player.", "请确认文件可以在播放器中播放。")
+    retries = 1
+
+
+class ModelMissing(StageFailed):
+    """The speech model is not on this machine and could not be fetched."""
+
+    type = "model_missing"
+    message_zh = "本机没有语音模型，也无法下载。"
+    cure = (
+        "Run 'python run_daemon.py models fetch NAME' where the hub can be reached, then submit it again.",
+        "请在能访问模型站点的网络下运行 python run_daemon.py models fetch NAME，然后重新提交。",
+    )
+
+
+class ModelCorrupt(StageFailed):
+    """The files of the speech model cannot be loaded."""
+
+    type = "model_corrupt"
+    message_zh = "语音模型的文件无法加载。"
+    cure = (
+        "Delete the model's folder and run 'python run_daemon.py models fetch NAME'.",
+        "请删除模型目录，再运行 python run_daemon.py models fetch NAME。",
+    )
+
+
+class EngineFailed(StageFailed):
+    """The recogniser ended in the middle of its work."""
+
+    type = "gpu_error"
+    message_zh = "识别引擎在工作中途退出。"
+    cure = ("Try again; if it stays so, see the log for the engine's last words.", "请重试；若仍然如此，请查看日志中引擎最后的输出。")
+    retries = 2
+
+
+class WorkerStalled(StageFailed):
+    """The recogniser made no progress for longer than transcribe.stall_s."""
+
+    type = "worker_stalled"
+    message_zh = "识别引擎超过 transcribe.stall_s 没有进展。"
+    cure = ("Try again; a slow machine needs a larger transcribe.stall_s or a smaller model.",
+            "请重试；较慢的机器需要调大 transcribe.stall_s 或换用较小的模型。")  # fmt: skip
+    retries = 2
+    times_out = True
+
+
+class TranscribeTimeout(StageFailed):
+    """The transcription took longer than transcribe.max_factor allows for this length."""
+
+    type = "transcribe_timeout"
+    message_zh = "转写用时超过 transcribe.max_factor 对该时长的限制。"
+    cure = ("Raise transcribe.max_factor, or use a smaller model.", "请调大 transcribe.max_factor，或换用较小的模型。")
+    times_out = True
+
+
+class WorkerCrashed(StageFailed):
+    """This task was started three times and never came to an end: it may crash whatever works on it."""
+
+    type = "worker_crashed"
+    message_zh = "该任务三次启动都没有结束，可能会使处理进程崩溃。"
+    cure = ("See the log for what happened each time before submitting it again.", "重新提交之前，请在日志中查看每次的情况。")
+
+
+class DiskFull(StageFailed):
+    """The disk is full."""
+
+    type = "disk_full"
+    message_zh = "磁盘已满。"
+    cure = ("Free some space; the task can then be submitted again.", "请清理磁盘空间，然后重新提交。")
+    retries = 5
+
+
+class InternalFailure(StageFailed):
+    """An error on our side."""
+
+    type = "internal"
+    message_zh = "服务内部错误。"
+    cure = ("The log names it under this task's id; please report it.", "日志中可按任务编号查到，请反馈给我们。")
+    retries = 1
+
+
+def stage_failures() -> dict[str, type[StageFailed]]:
+    """Every failure a task can end with, by its ``type``."""
+    return {cls.type: cls for cls in StageFailed.__subclasses__()}
