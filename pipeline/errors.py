@@ -493,7 +493,10 @@ class EngineFailed(StageFailed):
 
     type = "gpu_error"
     message_zh = "识别引擎在工作中途退出。"
-    cure = ("Try again; if it stays so, see the log for the engine's last words.", "请重试；若仍然如此，请查看日志中引擎最后的输出。")
+    cure = (
+        "Try again; if it stays so, see the log for the engine's last words.",
+        "请重试；若仍然如此，请查看日志中引擎最后的输出。",
+    )
     retries = 2
 
 
@@ -522,7 +525,10 @@ class WorkerCrashed(StageFailed):
 
     type = "worker_crashed"
     message_zh = "该任务三次启动都没有结束，可能会使处理进程崩溃。"
-    cure = ("See the log for what happened each time before submitting it again.", "重新提交之前，请在日志中查看每次的情况。")
+    cure = (
+        "See the log for what happened each time before submitting it again.",
+        "重新提交之前，请在日志中查看每次的情况。",
+    )
 
 
 class DiskFull(StageFailed):

@@ -1,0 +1,1 @@
+"""The pipeline of one video: accept, claim, place, run, settle, compose, deliver."""

@@ -1,0 +1,206 @@
+"""The state machine: how a task's status may change, and the one function that turns an outcome into a status."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Protocol
+
+from pipeline.core.retry import RetryAt, RetryPolicy
+from pipeline.core.task import Artifacts, Failure, Lane, Stage, Status, Task, Waiting
+
+
+class Cause(StrEnum):
+    """Why a status changes."""
+
+    CLAIMED = "claimed"
+    PLACED = "placed"
+    ADVANCED = "advanced"
+    POSTPONED = "postponed"
+    DUE = "due"
+    FINISHED = "finished"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    INTERRUPTED = "interrupted"
+    RESCUED = "rescued"
+
+
+TRANSITIONS: dict[tuple[Status, Cause], Status] = {
+    (Status.PENDING, Cause.CLAIMED): Status.PROCESSING,
+    (Status.PROCESSING, Cause.PLACED): Status.PROCESSING,
+    (Status.PROCESSING, Cause.ADVANCED): Status.PROCESSING,
+    (Status.PROCESSING, Cause.POSTPONED): Status.RETRYING,
+    (Status.RETRYING, Cause.DUE): Status.PROCESSING,
+    (Status.PROCESSING, Cause.FINISHED): Status.COMPLETED,
+    (Status.PROCESSING, Cause.FAILED): Status.FAILED,
+    (Status.PROCESSING, Cause.TIMED_OUT): Status.TIMEOUT,
+    (Status.PROCESSING, Cause.INTERRUPTED): Status.PROCESSING,
+    (Status.PROCESSING, Cause.RESCUED): Status.PROCESSING,
+}
+
+MEANING: dict[Cause, str] = {
+    Cause.CLAIMED: "a worker slot was free and took the task for the first time",
+    Cause.PLACED: "a worker of its next lane took it",
+    Cause.ADVANCED: "a lane made its products; the task goes on to the next one",
+    Cause.POSTPONED: "an attempt failed with something that may pass; the next one has its time",
+    Cause.DUE: "the time of the next attempt has come and a worker slot was free",
+    Cause.FINISHED: "every message is sent, refused or held",
+    Cause.FAILED: "an attempt failed for good",
+    Cause.TIMED_OUT: "a stage went over its time limit",
+    Cause.INTERRUPTED: "the daemon stopped in the middle; this attempt does not count",
+    Cause.RESCUED: "the daemon started and found the task left behind by a dead one",
+}
+
+
+class IllegalTransition(Exception):
+    """The table knows no such change."""
+
+
+class Step(Protocol):
+    """What the state machine needs to know of a stage."""
+
+    @property
+    def name(self) -> Stage: ...
+    @property
+    def lane(self) -> Lane: ...
+    @property
+    def makes(self) -> str: ...
+    @property
+    def weight(self) -> float: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    """Every stage of the lane has made its product."""
+
+    task_id: str
+    lane: Lane
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A stage could not make its product."""
+
+    task_id: str
+    lane: Lane
+    failure: Failure
+    retries: int
+    """How often a fault of this kind may be retried at all."""
+    times_out: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """The daemon is stopping; what was stored stays, the rest is done at the next start."""
+
+    task_id: str
+    lane: Lane
+
+
+Outcome = Succeeded | Failed | Interrupted
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A task after a change, and why it changed."""
+
+    task: Task
+    cause: Cause
+
+
+def change(task: Task, cause: Cause, now: float) -> Task:
+    """Apply one row of the table.
+
+    Raises:
+        IllegalTransition: the table has no row for this status and cause.
+    """
+    try:
+        status = TRANSITIONS[task.status, cause]
+    except KeyError:
+        raise IllegalTransition(f"{task.status} + {cause}") from None
+    return replace(
+        task,
+        status=status,
+        updated_at=now,
+        started_at=now if task.started_at is None and status is Status.PROCESSING else task.started_at,
+        finished_at=now if status.final else None,
+    )
+
+
+_TAKEN = {Status.PENDING: Cause.CLAIMED, Status.RETRYING: Cause.DUE, Status.PROCESSING: Cause.PLACED}
+
+
+def claim(task: Task, now: float) -> Settled:
+    """Give a waiting task to a worker of the lane it waits for.
+
+    Raises:
+        IllegalTransition: the task has come to its end meanwhile.
+    """
+    cause = _TAKEN.get(task.status)
+    if cause is None:
+        raise IllegalTransition(f"{task.status} cannot be claimed")
+    return Settled(replace(change(task, cause, now), not_before=None, failure=None), cause)
+
+
+def settle(
+    task: Task, outcome: Outcome, route: Sequence[Step], policy: RetryPolicy, now: float, jitter: float
+) -> Settled:
+    """Turn the outcome of a lane into the task's next state.
+
+    Args:
+        task: the task as stored, with the products made so far.
+        outcome: what became of the lane.
+        route: every stage in order.
+        policy: the ceiling and pace of retries.
+        now: seconds since the epoch.
+        jitter: a random number in [0, 1).
+    """
+    match outcome:
+        case Succeeded():
+            return Settled(advance(change(task, Cause.ADVANCED, now), route), Cause.ADVANCED)
+        case Interrupted():
+            return Settled(advance(change(task, Cause.INTERRUPTED, now), route), Cause.INTERRUPTED)
+        case Failed(failure=failure):
+            return _settle_failure(task, outcome, policy, now, jitter, failure)
+
+
+def _settle_failure(
+    task: Task, outcome: Failed, policy: RetryPolicy, now: float, jitter: float, failure: Failure
+) -> Settled:
+    decision = policy.decide(retries=outcome.retries, attempt=task.attempt, now=now, jitter=jitter)
+    if isinstance(decision, RetryAt):
+        cause = Cause.POSTPONED
+        later = replace(change(task, cause, now), attempt=task.attempt + 1, not_before=decision.when)
+    else:
+        cause = Cause.TIMED_OUT if outcome.times_out else Cause.FAILED
+        later = change(task, cause, now)
+    return Settled(replace(later, failure=failure, stage=failure.stage, waiting_for=None), cause)
+
+
+def finish(task: Task, now: float) -> Settled:
+    """Complete a task whose messages have all come to rest."""
+    done = change(task, Cause.FINISHED, now)
+    return Settled(replace(done, stage=Stage.DONE, waiting_for=None), Cause.FINISHED)
+
+
+def rescue(task: Task, route: Sequence[Step], now: float) -> Settled:
+    """Put a task that a dead daemon left in the middle back before its first missing product."""
+    return Settled(advance(change(task, Cause.RESCUED, now), route), Cause.RESCUED)
+
+
+def advance(task: Task, route: Sequence[Step]) -> Task:
+    """Let ``task`` wait for the lane of its first missing product."""
+    step = next_step(task.artifacts, route)
+    if step is None:
+        return replace(task, stage=Stage.DELIVER, waiting_for=Waiting.DELIVERY)
+    waiting = {Lane.FETCH: None, Lane.ASR: Waiting.DEVICE, Lane.TEXT: Waiting.LLM}[step.lane]
+    return replace(task, stage=step.name, waiting_for=waiting)
+
+
+def next_step(artifacts: Artifacts, route: Sequence[Step]) -> Step | None:
+    """The first stage whose product does not exist; None when only delivery is left.
+
+    This one rule is cache hit, retry and restart after a crash alike.
+    """
+    return next((step for step in route if getattr(artifacts, step.makes) is None), None)

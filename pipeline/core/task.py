@@ -1,0 +1,273 @@
+"""A task and everything known about it, as frozen values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from typing import Literal
+
+Script = Literal["simplified", "traditional", "keep"]
+Notify = Literal["all", "final", "none"]
+
+
+class Status(StrEnum):
+    """Where a task stands."""
+
+    PENDING = "pending"
+    PROCESSING = "processing"
+    RETRYING = "retrying"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    TIMEOUT = "timeout"
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing more happens by itself from here."""
+        return self in FINAL
+
+
+FINAL = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED, Status.TIMEOUT})
+FRUITLESS = FINAL - {Status.COMPLETED}
+"""Final without a result: such a task is not "the same work" as a new one."""
+
+
+class Stage(StrEnum):
+    """What a task is doing, in the order in which it does it."""
+
+    QUEUED = "queued"
+    CAPTIONS = "captions"
+    DOWNLOAD = "download"
+    DECODE = "decode"
+    TRANSCRIBE = "transcribe"
+    PROOFREAD = "proofread"
+    SUMMARIZE = "summarize"
+    TRANSLATE = "translate"
+    DELIVER = "deliver"
+    DONE = "done"
+
+
+class Lane(StrEnum):
+    """Which kind of worker runs a stage: many threads, one device, or the one text thread."""
+
+    FETCH = "fetch"
+    ASR = "asr"
+    TEXT = "text"
+
+
+class Waiting(StrEnum):
+    """What a task between lanes waits for."""
+
+    DEVICE = "device"
+    LLM = "llm"
+    DELIVERY = "delivery"
+    DISK = "disk"
+    MODEL = "model"
+
+
+class Priority(IntEnum):
+    """How soon a waiting task is taken, higher first."""
+
+    LOW = 1
+    NORMAL = 2
+    HIGH = 3
+    URGENT = 4
+
+
+class LayerState(StrEnum):
+    """How far one layer of a task's text is."""
+
+    PENDING = "pending"
+    DONE = "done"
+    PARTIAL = "partial"
+    SKIPPED_SHORT = "skipped_short"
+    DISABLED = "disabled"
+    FAILED = "failed"
+
+
+LAYERS = ("transcript", "proofread", "summary", "chapters", "translation")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the caller asked for, with every default filled in when the task was accepted.
+
+    A task keeps these through restarts, whatever the configuration says by then.
+    """
+
+    model: str
+    language: str | None = None
+    hotwords: str | None = None
+    prompt: str | None = None
+    proofread: bool = True
+    summarize: bool = True
+    script: Script = "simplified"
+    notify: Notify = "final"
+    robots: tuple[str, ...] = ()
+    """Names of the robots that get the messages; empty means the inbox."""
+    title: str | None = None
+    author: str | None = None
+    description: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the video is: the address to fetch, and its canonical form for "the same work"."""
+
+    url: str
+    canonical: str
+
+
+@dataclass(frozen=True, slots=True)
+class MediaInfo:
+    """What the site says about the video (product of ``resolve``)."""
+
+    extractor: str
+    media_id: str
+    title: str
+    author: str | None = None
+    duration_s: float | None = None
+    page_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MediaFile:
+    """The downloaded file (product of ``download``), named relative to the task's work folder."""
+
+    name: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Audio:
+    """The sound as 16 kHz mono s16le (product of ``decode``), named relative to the work folder."""
+
+    name: str
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptInfo:
+    """How the transcript came about (product of ``transcribe``); its segments are rows of their own."""
+
+    language: str
+    source: Literal["asr"]
+    model: str
+    device: str
+    duration_s: float
+    segment_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """A stretch of readable text with its place in the source, in seconds."""
+
+    start: float
+    end: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CleanText:
+    """The readable text (product of ``proofread``)."""
+
+    paragraphs: tuple[Paragraph, ...]
+    by: str
+    """``offline``, or the LLM that proofread it."""
+
+    @property
+    def text(self) -> str:
+        """The paragraphs, one blank line between them."""
+        return "\n\n".join(paragraph.text for paragraph in self.paragraphs)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The summary (product of ``summarize``); empty where the text is too short to need one."""
+
+    text: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """That the runs of messages are stored (product of ``compose``)."""
+
+    message_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Artifacts:
+    """What is known about a video so far; each is set once, by the stage that makes it."""
+
+    media: MediaInfo | None = None
+    file: MediaFile | None = None
+    audio: Audio | None = None
+    transcript: TranscriptInfo | None = None
+    proofread: CleanText | None = None
+    summary: Summary | None = None
+    messages: Composed | None = None
+
+
+Product = MediaInfo | MediaFile | Audio | TranscriptInfo | CleanText | Summary | Composed
+
+
+@dataclass(frozen=True, slots=True)
+class TaskWarning:
+    """Something the reader should know about a task that went on all the same."""
+
+    type: str
+    message: str
+    message_zh: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a task failed, as its state shows it."""
+
+    type: str
+    stage: Stage
+    message: str
+    message_zh: str
+    hint: str
+    retryable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One accepted video and where it stands. Times are seconds since the epoch, UTC."""
+
+    id: str
+    owner: str
+    source: Source
+    options: Options
+    created_at: float
+    updated_at: float
+    priority: Priority = Priority.NORMAL
+    client_ref: str | None = None
+    status: Status = Status.PENDING
+    stage: Stage = Stage.QUEUED
+    waiting_for: Waiting | None = None
+    attempt: int = 1
+    max_attempts: int = 1
+    not_before: float | None = None
+    """When a retrying task may start again."""
+    sequence: int | None = None
+    """Place of the transcript among all transcripts; the order of the TEXT lane."""
+    artifacts: Artifacts = field(default_factory=Artifacts)
+    layers: tuple[tuple[str, LayerState], ...] = ()
+    warnings: tuple[TaskWarning, ...] = ()
+    failure: Failure | None = None
+    started_at: float | None = None
+    finished_at: float | None = None
+
+
+def first_layers(options: Options) -> tuple[tuple[str, LayerState], ...]:
+    """The layers of a task that was just accepted."""
+    wanted = {"transcript": True, "proofread": options.proofread, "summary": options.summarize}
+    return tuple((name, LayerState.PENDING if wanted.get(name) else LayerState.DISABLED) for name in LAYERS)
+
+
+def with_layer(task: Task, name: str, state: LayerState) -> tuple[tuple[str, LayerState], ...]:
+    """The layers of ``task`` with one of them changed."""
+    return tuple((layer, state if layer == name else old) for layer, old in task.layers)

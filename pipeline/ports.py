@@ -1,0 +1,353 @@
+"""The seams of the house: what the parts need from one another, and nothing more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from pipeline.config import Settings
+from pipeline.core.lifecycle import Settled
+from pipeline.core.messages import Message, MessageState, Run
+from pipeline.core.progress import Progress
+from pipeline.core.task import Artifacts, Lane, LayerState, Product, Stage, Status, Task, TaskWarning
+from pipeline.core.transcript import Segment
+
+# ---------------------------------------------------------------------------------------------
+# Stages
+# ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a stage made: its product, the state of the layer it stands for, and what to warn of.
+
+    ``compose`` makes runs of messages; every other stage makes one product.
+    """
+
+    product: Product | tuple[Run, ...]
+    layer: tuple[str, LayerState] | None = None
+    warnings: tuple[TaskWarning, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Recognition:
+    """What the recogniser is asked for; the result starts after ``resume_after_s`` of the recording."""
+
+    audio: Path
+    duration_s: float
+    language: str | None
+    hotwords: str | None
+    prompt: str | None
+    resume_after_s: float
+
+
+class StageContext(Protocol):
+    """What a stage may use of the house. Every call may raise ``Interrupted`` when the daemon stops."""
+
+    @property
+    def task(self) -> Task: ...
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def work(self) -> Path:
+        """The task's own folder; it is gone once the transcript is stored."""
+        ...
+
+    @property
+    def log(self) -> Any: ...  # noqa: ANN401 - structlog's logger has no narrower type
+
+    def report(self, fraction: float, **details: float | None) -> None:
+        """Say how far the stage is; ``details`` are fields of ``core.progress.Reading``."""
+        ...
+
+    def run_child(
+        self,
+        program: str,
+        request: Mapping[str, object],
+        on_line: Callable[[dict[str, Any]], None],
+        *,
+        timeout_s: float,
+        stall_s: float | None = None,
+    ) -> dict[str, Any]:
+        """Run a program of ours in a supervised child process and wait for its result.
+
+        Args:
+            program: module whose ``main(request)`` the child runs.
+            request: its input, as JSON.
+            on_line: called with every line it prints before its result.
+            timeout_s: the whole child's time.
+            stall_s: longest time between two lines.
+
+        Raises:
+            StageFailed: the failure the child named.
+            ChildTimeout: it went over its time.
+            ChildDied: it ended without a result.
+        """
+        ...
+
+    def recognise(self, request: Recognition, on_segments: Callable[[Sequence[Segment], float], None]) -> Recognised:
+        """Have the device's engine transcribe; called back with new segments and the seconds done."""
+        ...
+
+    def checkpoint(self, segments: Sequence[Segment]) -> None:
+        """Store segments that are final; a restart goes on after the last of them."""
+        ...
+
+    def segments(self) -> tuple[Segment, ...]:
+        """The segments stored so far, in order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """What the engine says at the end: the language it heard, and what it used."""
+
+    language: str
+    model: str
+    device: str
+
+
+class StageWork(Protocol):
+    """One stage: a function from what is known to a little more."""
+
+    @property
+    def name(self) -> Stage: ...
+    @property
+    def lane(self) -> Lane: ...
+    @property
+    def makes(self) -> str:
+        """The field of ``Artifacts`` this stage fills."""
+        ...
+
+    @property
+    def weight(self) -> float:
+        """Its share of the whole way, for the overall percent."""
+        ...
+
+    def run(self, ctx: StageContext, artifacts: Artifacts) -> Made:
+        """Make the product.
+
+        Raises:
+            StageFailed: it cannot be made.
+        """
+        ...
+
+
+class ChildTimeout(Exception):
+    """A child went over its time; ``stalled`` says it was silent rather than slow."""
+
+    def __init__(self, *, stalled: bool) -> None:
+        """Say which of the two limits it was."""
+        super().__init__("stalled" if stalled else "too slow")
+        self.stalled = stalled
+
+
+class ChildDied(Exception):
+    """A child ended without a result; ``last_words`` is the end of what it wrote to stderr."""
+
+    def __init__(self, status: int | None, last_words: str) -> None:
+        """Keep how it ended: exit status, negative for a signal."""
+        super().__init__(f"status {status}: {last_words}")
+        self.status = status
+        self.last_words = last_words
+
+
+# ---------------------------------------------------------------------------------------------
+# Channels
+# ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The channel has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class TryLater:
+    """A known refusal that passes, or nothing was sent: the same bytes may go out again after a wait."""
+
+    wait_s: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A permanent refusal of this message alone."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class RobotGone:
+    """A permanent refusal of everything: the robot was removed or disabled."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class InDoubt:
+    """Writing began and no answer can be trusted: it may or may not have arrived."""
+
+    why: str
+
+
+Receipt = Sent | TryLater | Refused | RobotGone | InDoubt
+
+
+class Channel(Protocol):
+    """A way to a reader. It only sends what the outbox hands it, one message at a time."""
+
+    async def send(self, message: Message) -> Receipt: ...
+    async def close(self) -> None: ...
+
+
+# ---------------------------------------------------------------------------------------------
+# The store
+# ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """The task is stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlreadyThere:
+    """The same work is stored already, under this id."""
+
+    task_id: str
+    status: Status
+
+
+@dataclass(frozen=True, slots=True)
+class NoRoom:
+    """As many tasks are waiting for a transcript as may be."""
+
+    unfinished: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """The message at the head of a robot's lane."""
+
+    id: int
+    task_id: str
+    message: Message
+    state: MessageState
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRow:
+    """A message and what became of it."""
+
+    message: Message
+    robot: str | None
+    state: MessageState
+    sent_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskView:
+    """A task with the figures its state shows."""
+
+    task: Task
+    progress: Progress | None
+    position: int | None
+    """Place among the tasks that wait for their first start, counted from 1."""
+    sent: int
+    pending: int
+    refused: int
+
+
+class TaskStore(Protocol):
+    """Where tasks live. Every change is one transaction, durable when the call returns."""
+
+    # accepting
+    async def add(self, task: Task, work_key: str, *, room: int, force: bool) -> Added | AlreadyThere | NoRoom:
+        """Store a new task, unless the same work is there or ``room`` unfinished tasks are."""
+        ...
+
+    # moving
+    async def claim(self, lane: Lane, now: float, task_id: str | None = None) -> Settled | None:
+        """Give the lane's next waiting task (or this one) to a worker; None if none may start now."""
+        ...
+
+    async def waiting(self, lane: Lane, *, after: int = 0, limit: int = 100) -> list[Task]:
+        """Tasks that wait for this lane and may start, best first; TEXT by sequence, above ``after``."""
+        ...
+
+    async def next_due(self) -> float | None:
+        """When the next retrying task may start; None if no task is retrying."""
+        ...
+
+    async def save(self, settled: Settled, *, expected: Status, runs: Sequence[Run] = ()) -> bool:
+        """Store a change and the runs that announce it, if the status is still ``expected``."""
+        ...
+
+    async def orphans(self) -> list[Task]:
+        """Tasks that a worker of an earlier boot had in hand."""
+        ...
+
+    # working
+    async def get(self, task_id: str) -> Task | None: ...
+    async def enter(self, task_id: str, stage: Stage, now: float) -> None:
+        """Note that a worker began this stage."""
+        ...
+
+    async def wait_for(self, task_id: str, waiting_for: str | None, now: float) -> None:
+        """Note what a task between lanes waits for."""
+        ...
+
+    async def keep(self, task_id: str, makes: str, made: Made, now: float) -> None:
+        """Store a stage's product; a transcript gets its number, runs are frozen, in the same transaction."""
+        ...
+
+    async def drop(self, task_id: str, makes: Sequence[str]) -> None:
+        """Forget products whose files are gone."""
+        ...
+
+    async def keep_segments(self, task_id: str, segments: Sequence[Segment]) -> None: ...
+    async def segments(self, task_id: str) -> tuple[Segment, ...]: ...
+    async def note_progress(self, latest: Mapping[str, Progress], now: float) -> None:
+        """Store the latest reading of several tasks; a percent never falls."""
+        ...
+
+    # delivering
+    async def lanes(self) -> list[str | None]:
+        """Robots that have unsent messages."""
+        ...
+
+    async def next_message(self, robot: str | None) -> Outgoing | None:
+        """The first unsent message of the robot's first unfinished run."""
+        ...
+
+    async def mark(
+        self, message_id: int, state: MessageState, now: float, *, expected: MessageState, why: str = ""
+    ) -> bool:
+        """Change a message's state if it is still ``expected``."""
+        ...
+
+    async def recent_sends(self, robot: str | None, since: float) -> list[float]:
+        """When this robot was last written to, oldest first."""
+        ...
+
+    async def doubt_unfinished_sends(self, now: float) -> int:
+        """Mark what an earlier boot was sending as in doubt; returns how many."""
+        ...
+
+    async def delivered(self, paused: Sequence[str]) -> list[tuple[Task, bool]]:
+        """Tasks whose messages have all come to rest; True where a paused robot still holds some."""
+        ...
+
+    # showing
+    async def view(self, task_id: str, owner: str) -> TaskView | None: ...
+    async def page(
+        self, owner: str, *, status: Status | None, q: str | None, since: float | None, limit: int, before: int | None
+    ) -> tuple[list[TaskView], int | None]:
+        """One page of tasks, newest first, and where the next one begins."""
+        ...
+
+    async def messages(self, task_id: str) -> list[MessageRow]: ...
