@@ -10,7 +10,7 @@
     │   ├── Unauthorized NotFound MethodNotAllowed NotAcceptable
     │   ├── NotReady LayerAbsent Conflict
     │   ├── BodyTooLarge UnsupportedMediaType
-    │   ├── QueueFull ShuttingDown DbBusy Internal
+    │   ├── QueueFull RateLimited ShuttingDown NoSpace DbBusy Internal
     │   └── UrlRefused
     │       └── UrlMalformed UrlScheme UrlPort UrlCredentials UrlTooLong
     │           UrlForbiddenAddress UrlForbiddenHost
@@ -134,10 +134,10 @@ class InvalidJson(Refusal):
 
 
 class InvalidBody(Refusal):
-    """The body cannot be read as this route needs it."""
+    """The request cannot be read as this route needs it."""
 
     type, status = "invalid_body", 400
-    message_zh = "请求体的形式不符合该接口的要求。"
+    message_zh = "请求的形式不符合该接口的要求。"
 
 
 class Unauthorized(Refusal):
@@ -164,7 +164,7 @@ class MethodNotAllowed(Refusal):
 class NotAcceptable(Refusal):
     """The expectation in the request's headers cannot be met."""
 
-    type, status = "not_acceptable", 406
+    type, status = "not_acceptable", 417
     message_zh = "无法满足请求头中的要求。"
 
 
@@ -231,11 +231,25 @@ class QueueFull(Refusal):
     message_zh = "队列已满，请在 Retry-After 指定的时间之后再试。"
 
 
+class RateLimited(Refusal):
+    """Too many requests with a wrong token came from this address; try again after the time in Retry-After."""
+
+    type, status = "rate_limited", 429
+    message_zh = "来自该地址的错误令牌过多，请在 Retry-After 指定的时间之后再试。"
+
+
 class ShuttingDown(Refusal):
     """The daemon is stopping and takes no new work; try again shortly."""
 
     type, status = "shutting_down", 503
     message_zh = "服务正在停止，暂不接受新任务，请稍后再试。"
+
+
+class NoSpace(Refusal):
+    """The disk is full, so nothing new can be stored; free some space and try again."""
+
+    type, status = "disk_full", 503
+    message_zh = "磁盘已满，无法保存新的任务；请清理空间后再试。"
 
 
 class DbBusy(Refusal):

@@ -275,7 +275,7 @@ class TaskStore(Protocol):
         """Give the lane's next waiting task (or this one) to a worker; None if none may start now."""
         ...
 
-    async def waiting(self, lane: Lane, *, after: int = 0, limit: int = 100) -> list[Task]:
+    async def waiting(self, lane: Lane, now: float, *, after: int = 0, limit: int = 100) -> list[Task]:
         """Tasks that wait for this lane and may start, best first; TEXT by sequence, above ``after``."""
         ...
 

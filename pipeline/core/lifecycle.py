@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from pipeline.core.retry import RetryAt, RetryPolicy
-from pipeline.core.task import Artifacts, Failure, Lane, Stage, Status, Task, Waiting
+from pipeline.core.task import Artifacts, Failure, Lane, Stage, Status, Task, TaskWarning, Waiting
 
 
 class Cause(StrEnum):
@@ -68,6 +68,9 @@ class Step(Protocol):
     def makes(self) -> str: ...
     @property
     def weight(self) -> float: ...
+
+
+AnyStep = TypeVar("AnyStep", bound=Step)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,10 +181,18 @@ def _settle_failure(
     return Settled(replace(later, failure=failure, stage=failure.stage, waiting_for=None), cause)
 
 
-def finish(task: Task, now: float) -> Settled:
-    """Complete a task whose messages have all come to rest."""
+HELD = TaskWarning(
+    "delivery_interrupted",
+    "Some messages are kept because their robot was removed or disabled.",
+    "部分消息因机器人已被移除或停用而保留，尚未送达。",
+)
+
+
+def finish(task: Task, now: float, *, held: bool = False) -> Settled:
+    """Complete a task whose messages have all come to rest; ``held``: a paused robot keeps some of them."""
     done = change(task, Cause.FINISHED, now)
-    return Settled(replace(done, stage=Stage.DONE, waiting_for=None), Cause.FINISHED)
+    warnings = (*task.warnings, HELD) if held else task.warnings
+    return Settled(replace(done, stage=Stage.DONE, waiting_for=None, warnings=warnings), Cause.FINISHED)
 
 
 def rescue(task: Task, route: Sequence[Step], now: float) -> Settled:
@@ -198,7 +209,7 @@ def advance(task: Task, route: Sequence[Step]) -> Task:
     return replace(task, stage=step.name, waiting_for=waiting)
 
 
-def next_step(artifacts: Artifacts, route: Sequence[Step]) -> Step | None:
+def next_step(artifacts: Artifacts, route: Sequence[AnyStep]) -> AnyStep | None:
     """The first stage whose product does not exist; None when only delivery is left.
 
     This one rule is cache hit, retry and restart after a crash alike.

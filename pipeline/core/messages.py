@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
+
+from pipeline.core.head import Head, Language, write_head
+from pipeline.core.neutral import link_target, plain
+from pipeline.core.text import cut, shorten
+
+TEXT_LIMIT_BYTES = 2048
+"""WeCom takes no more than this in one plain message."""
 
 
 class Kind(StrEnum):
@@ -51,3 +59,75 @@ class Run:
 
     robot: str | None
     messages: tuple[Message, ...]
+
+
+def compose_run(head: Head, summary: str, text: str, *, robot: str | None, language: Language) -> Run:
+    """Write all messages of one video: the head, the summary, the text.
+
+    Every message begins with its label ``(k/n)``. In the summary and the text the label has the first line
+    to itself: without these lines the text parts are exactly ``neutral.plain(text)``.
+
+    Args:
+        head: what the first message tells; where it says that there was no speech, it is the only one.
+        summary: the summary; none is sent where it is blank.
+        text: the text to deliver.
+        robot: who carries the run; None is the inbox.
+        language: of the product's own words.
+    """
+    parts = []
+    if summary.strip():
+        parts.append((Kind.SUMMARY, f"{_SUMMARY_HEADING[language]}\n{plain(summary)}"))
+    if not head.no_speech:
+        parts.append((Kind.TEXT, plain(text)))
+    bodies = _cut_to_labels(parts)
+    of = 1 + len(bodies)
+    first = Message(1, of, Kind.HEAD, "markdown", write_head(head, f"(1/{of}) ", language))
+    rest = [
+        Message(number, of, kind, "text", f"({number}/{of})\n{body}")
+        for number, (kind, body) in enumerate(bodies, start=2)
+    ]
+    return Run(robot, (first, *rest))
+
+
+_SUMMARY_HEADING: dict[Language, str] = {"zh": "摘要", "en": "Summary"}
+
+
+def _cut_to_labels(parts: Sequence[tuple[Kind, str]]) -> list[tuple[Kind, str]]:
+    """Cut texts so that each piece fits below its label, whose length depends on how many pieces there are."""
+    digits = 1
+    while True:
+        room = TEXT_LIMIT_BYTES - len("(/)\n") - 2 * digits
+        bodies = [(kind, chunk) for kind, text in parts for chunk in cut(text, room)]
+        if len(str(1 + len(bodies))) <= digits:
+            return bodies
+        digits += 1
+
+
+# ---------------------------------------------------------------------------------------------
+# Notices
+# ---------------------------------------------------------------------------------------------
+
+_FAILED: dict[Language, tuple[str, str, str]] = {
+    "zh": ("转写失败：{}", "原因：{}", "建议：{}"),
+    "en": ("Transcription failed: {}", "Reason: {}", "What to do: {}"),
+}
+_UNTITLED: dict[Language, str] = {"zh": "无标题", "en": "untitled"}
+_LINE_CHARACTERS, _LINE_BYTES = 200, 500
+
+
+def failure_notice(title: str, url: str, message: str, hint: str, *, robot: str | None, language: Language) -> Run:
+    """Write the one message of a video that failed: which one, why, and what can be done about it.
+
+    The address is left out where it would not fit.
+    """
+    failed, reason, cure = _FAILED[language]
+    lines = [failed.format(_one_line(title) or _UNTITLED[language])]
+    lines += [line.format(_one_line(text)) for line, text in ((reason, message), (cure, hint)) if text.strip()]
+    address = link_target(url)
+    if address and len("\n".join([*lines, address]).encode()) <= TEXT_LIMIT_BYTES:
+        lines.insert(1, address)
+    return Run(robot, (Message(None, None, Kind.NOTICE, "text", "\n".join(lines)),))
+
+
+def _one_line(text: str) -> str:
+    return shorten(" ".join(plain(text).split()), characters=_LINE_CHARACTERS, limit_bytes=_LINE_BYTES)

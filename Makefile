@@ -1,0 +1,45 @@
+# Everything is done in .venv, which the first command makes. `make help` lists the commands.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo run test check format docs lock clean
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: .venv/run ## the main job end to end on real speech: no key, no GPU, no network
+	@$(BIN)/python -m examples.demo
+
+run: .venv/run ## the daemon in the foreground, with config.json
+	@exec $(BIN)/python run_daemon.py
+
+test: .venv/test check ## all checks and all tests
+	@$(BIN)/python -m pytest -q
+
+check: .venv/test ## linters, types, import contracts
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check -q .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+format: .venv/test ## put the code into its one format
+	@$(BIN)/ruff check --fix -q .
+	@$(BIN)/ruff format -q .
+
+docs: .venv/run ## write the generated pages again
+	@$(BIN)/python -m tools.make_docs
+
+lock: .venv/test ## take the newest versions that setup.cfg allows into requirements/*.txt
+	@$(BIN)/python -m pip install -q uv
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --upgrade setup.cfg -o requirements/run.txt
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --upgrade --extra test setup.cfg -o requirements/test.txt
+
+clean: ## remove the virtual environment and what tools left behind
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+
+.venv/run: requirements/run.txt
+	@PYTHON=$(PYTHON) tools/prepare.sh requirements/run.txt && touch $@
+
+.venv/test: requirements/test.txt
+	@PYTHON=$(PYTHON) tools/prepare.sh requirements/test.txt && touch $@ .venv/run

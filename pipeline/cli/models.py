@@ -1,0 +1,58 @@
+"""``models list`` and ``models fetch NAME``: what the configuration names, and getting it onto this machine."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from pipeline.config import Settings
+from pipeline.engine import model_fetch
+from pipeline.engine.devices import find_devices
+from pipeline.engine.models import local_folder, resolve_auto
+from pipeline.errors import ModelMissing
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("models", help="list the speech models of the configuration, or fetch one")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="list | fetch NAME")
+    actions.add_parser("list", help="the models named in the configuration and whether they are here")
+    fetch = actions.add_parser("fetch", help="fetch a model from the hub into its cache")
+    fetch.add_argument("name", help="its name, such as small or large-v3-turbo")
+
+
+def run(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Do what was asked; 0 if it worked."""
+    return _fetch(arguments.name) if arguments.action == "fetch" else _list(settings)
+
+
+def _list(settings: Settings) -> int:
+    devices = find_devices(settings.transcribe.device, settings.scheduler.max_tasks_per_gpu)
+    for wanted in dict.fromkeys((settings.transcribe.model, *settings.transcribe.models)):
+        name = resolve_auto(wanted, devices)
+        shown = name if name == wanted else f"{wanted} = {name}"
+        print(f"{shown:<32} {_place(name)}")
+    return 0
+
+
+def _place(name: str) -> str:
+    folder = local_folder(name)
+    if folder is not None:
+        return str(folder)
+    try:
+        return str(model_fetch.cached(name))
+    except ModelMissing:
+        return f"not here: run 'python run_daemon.py models fetch {name}' / 不在本机，请运行该命令下载"
+
+
+def _fetch(name: str) -> int:
+    if local_folder(name) is not None:
+        print(f"{name} is here already: {local_folder(name)}")
+        return 0
+    try:
+        found = model_fetch.main({"name": name}, lambda _: print(f"fetching {name} …", file=sys.stderr))
+    except ModelMissing as error:
+        print(f"{error.message}\n{error.localized}", file=sys.stderr)
+        return 1
+    print(found["folder"])
+    return 0

@@ -1,0 +1,31 @@
+"""The settings, read and checked.
+
+`values` are the kinds of values, `settings` the keys, `schema` their JSON Schema, `file` the reader of the file,
+`load` puts file, environment and command line together, `problems` words what is wrong, `checks` judges the result.
+"""
+
+from pipeline.config.checks import (
+    NOT_IN_EFFECT,
+    check_exposure,
+    is_loopback_host,
+    not_in_effect,
+    secrets_of,
+)
+from pipeline.config.load import load_settings
+from pipeline.config.schema import described, node_at, schema
+from pipeline.config.settings import LogSettings, RobotSettings, Settings
+
+__all__ = [
+    "NOT_IN_EFFECT",
+    "LogSettings",
+    "RobotSettings",
+    "Settings",
+    "check_exposure",
+    "described",
+    "is_loopback_host",
+    "load_settings",
+    "node_at",
+    "not_in_effect",
+    "schema",
+    "secrets_of",
+]

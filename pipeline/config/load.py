@@ -1,0 +1,114 @@
+"""Put the settings together: command line over environment over file over defaults."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, get_origin
+
+from pydantic import ValidationError
+
+from pipeline.config.file import read_config_file
+from pipeline.config.problems import explained, nearest
+from pipeline.config.schema import key_names
+from pipeline.config.settings import SECRET_KEYS, Settings
+from pipeline.errors import ConfigInvalid
+from pipeline.redaction import printable
+
+_PREFIX = "TRANSCRIBED_"
+_BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+_NOTHING: Mapping[str, object] = {}
+
+
+def load_settings(
+    path: Path | None,
+    *,
+    overrides: Mapping[str, object] = _NOTHING,
+    environ: Mapping[str, str] = os.environ,
+) -> Settings:
+    """Read the settings from everywhere they may come from.
+
+    Args:
+        path: the configuration file; None: there is none.
+        overrides: dotted names and values from the command line, such as ``{"api.port": 0}``.
+        environ: environment variables; those named ``TRANSCRIBED_SECTION__KEY`` are settings.
+
+    Raises:
+        ConfigInvalid: with everything that is wrong, not only the first.
+    """
+    tree, problems = _file_tree(path)
+    named, strangers = _named_in(environ)
+    problems += strangers
+    for key, (_, text) in named.items():
+        _put(tree, key, _from_text(key, text))
+    for key, value in overrides.items():
+        _put(tree, key, value)
+
+    def source_of(key: str) -> str:
+        if key in overrides:
+            return "command line"
+        if key in named:
+            return named[key][0]
+        return str(path) if path else "environment or command line"
+
+    try:
+        settings = Settings.model_validate(tree, context={"environ": environ})
+    except ValidationError as error:
+        problems += explained(error, tree, source_of)
+    if problems:
+        raise ConfigInvalid(problems)
+    return settings
+
+
+def _file_tree(path: Path | None) -> tuple[dict[str, Any], list[str]]:
+    if path is None:
+        return {}, []
+    try:
+        return read_config_file(path, {word for key in key_names() for word in key.split(".")})
+    except ConfigInvalid as error:
+        return {}, list(error.problems)
+
+
+def _named_in(environ: Mapping[str, str]) -> tuple[dict[str, tuple[str, str]], list[str]]:
+    """Find the settings among the environment variables.
+
+    Returns:
+        Variable and text by dotted name; a problem for each variable that looks like a setting but is none.
+    """
+    known = {f"{_PREFIX}{key.replace('.', '__').upper()}": key for key in key_names()}
+    named, strangers = {}, []
+    for variable, text in environ.items():
+        if variable in known:
+            named[known[variable]] = (variable, text)
+        elif variable.startswith(_PREFIX) and "__" in variable:
+            near = nearest(variable, known)
+            strangers.append(
+                f"{printable(variable)}: unknown environment variable; the nearest known one is {near}"
+                f" · 未知的环境变量，最接近的是 {near}"
+            )
+    return named, strangers
+
+
+def _from_text(key: str, text: str) -> object:
+    """Read an environment variable as its setting needs it: plain text, or JSON for everything else."""
+    section, _, name = key.partition(".")
+    annotation = type(getattr(Settings(), section)).model_fields[name].annotation
+    if annotation in {str, Path} or get_origin(annotation) is Literal:
+        return text
+    if annotation is bool:
+        return _BOOLEANS.get(text.strip().lower(), text)
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    # A secret of digits is text all the same; only a list or an object is meant as JSON.
+    return text if key in SECRET_KEYS and not isinstance(value, list | dict) else value
+
+
+def _put(tree: dict[str, Any], key: str, value: object) -> None:
+    section, _, name = key.partition(".")
+    branch = tree.setdefault(section, {})
+    if isinstance(branch, dict):  # otherwise the file's own mistake is reported
+        branch[name] = value

@@ -1,0 +1,70 @@
+"""The data folder: private, held by one daemon at a time, and saying where that daemon answers."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from pathlib import Path
+from typing import Self
+
+from pipeline.errors import DataFolderUnusable
+
+
+class DataFolder:
+    """``storage.dir`` while this daemon holds it; use it as a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        """Name the folder; nothing is touched before ``with``."""
+        self.path = path.absolute()
+        self._lock_fd: int | None = None
+
+    @property
+    def database(self) -> Path:
+        """The store's file."""
+        return self.path / "transcribed.db"
+
+    @property
+    def _announcement(self) -> Path:
+        return self.path / "daemon.json"
+
+    def __enter__(self) -> Self:
+        """Make the folder if need be and take its lock.
+
+        Raises:
+            DataFolderUnusable: it cannot be made or written, or another daemon holds it.
+        """
+        os.umask(0o077)
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock_fd = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise DataFolderUnusable(f"{self.path}: {error.strerror}") from error
+        try:
+            fcntl.flock(self._lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = os.pread(self._lock_fd, 64, 0).decode(errors="replace").strip()
+            os.close(self._lock_fd)
+            raise DataFolderUnusable(
+                f"{self.path} is in use by another daemon, process {holder or 'unknown'} / 已被另一个进程占用"
+            ) from None
+        os.ftruncate(self._lock_fd, 0)
+        os.pwrite(self._lock_fd, str(os.getpid()).encode(), 0)
+        self._announcement.unlink(missing_ok=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Take the announcement back and let go of the folder."""
+        self.withdraw()
+        if self._lock_fd is not None:
+            os.close(self._lock_fd)
+
+    def announce(self, url: str) -> None:
+        """Write ``daemon.json``: this process answers at ``url`` now."""
+        draft = self._announcement.with_suffix(".new")
+        draft.write_text(json.dumps({"pid": os.getpid(), "url": url}) + "\n", encoding="utf-8")
+        draft.replace(self._announcement)
+
+    def withdraw(self) -> None:
+        """Take ``daemon.json`` away: nobody answers any more."""
+        self._announcement.unlink(missing_ok=True)

@@ -1,0 +1,229 @@
+"""From hint to worker and from outcome to the next lane: claim, place, submit; settle, save, pass on.
+
+Two loops. One consumes the ``asyncio.Queue`` of hints and hands waiting tasks to workers without ever waiting
+for one. The other takes the outcomes that the workers' done-callbacks bring back, each carrying its task's id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import structlog
+
+from pipeline.config import Settings
+from pipeline.core.lifecycle import Failed, Outcome, Settled, Step, finish, settle
+from pipeline.core.messages import Run, failure_notice
+from pipeline.core.placement import Device, Placement, plan
+from pipeline.core.retry import RetryPolicy
+from pipeline.core.task import Failure, Lane, Stage, Status, Task, Waiting
+from pipeline.engine.local import LocalEngine
+from pipeline.engine.models import ModelShelf, Stock
+from pipeline.errors import ModelMissing
+from pipeline.events import EventBus
+from pipeline.executor import House
+from pipeline.ports import TaskStore
+from pipeline.service import Watch
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Wakers:
+    """What the dispatcher nudges when it has put something into the store for them."""
+
+    text_lane: Callable[[], None]
+    outbox: Callable[[], None]
+
+
+class Dispatcher:
+    """Owns every task between its acceptance and its last message."""
+
+    def __init__(
+        self,
+        house: House,
+        engine: LocalEngine,
+        shelf: ModelShelf,
+        devices: Sequence[Device],
+        route: Sequence[Step],
+        bus: EventBus,
+        watch: Watch,
+    ) -> None:
+        """Take the workers and the places where outcomes go."""
+        self._house = house
+        self._store: TaskStore = house.store
+        self._settings: Settings = house.settings
+        self._engine = engine
+        self._shelf = shelf
+        self._devices = tuple(devices)
+        self._route = tuple(route)
+        self._bus = bus
+        self._watch = watch
+        concurrent, scheduler = self._settings.concurrent, self._settings.scheduler
+        self._fetch_slots = concurrent.max_workers
+        self._hints: asyncio.Queue[str] = asyncio.Queue(concurrent.max_workers + concurrent.queue_size)
+        self._outcomes: asyncio.Queue[tuple[Outcome, str | None]] = asyncio.Queue()
+        self._running: Counter[str] = Counter()
+        """Tasks in the hands of workers, by ``fetch`` or by device."""
+        self._retry = RetryPolicy(scheduler.max_retries, scheduler.retry_delay_s)
+        self.wake: Wakers | None = None
+
+    async def start(self) -> None:
+        """Begin handing out work."""
+        self._watch.start("dispatch", self._dispatch_on())
+        self._watch.start("settle", self._settle_on())
+
+    async def stop(self) -> None:
+        """Hand out nothing more; outcomes of what runs are still settled until ``settle_rest``."""
+        await self._watch.stop("dispatch")
+
+    async def settle_rest(self) -> None:
+        """Settle every outcome that has come, once no worker runs any more."""
+        await self._watch.stop("settle")
+        while not self._outcomes.empty():
+            await self._settle(*self._outcomes.get_nowait())
+
+    # -- from hint to worker ------------------------------------------------------------------
+
+    def hint(self, task_id: str = "") -> None:
+        """Say that something may be waiting. A full queue holds hints enough: the row waits in the store."""
+        if not self._hints.full():
+            self._hints.put_nowait(task_id)
+
+    async def _dispatch_on(self) -> None:
+        while True:
+            await self._fill_fetch()
+            await self._fill_devices()
+            await self._next_hint()
+
+    async def _next_hint(self) -> None:
+        """Wait for a hint, for the next retry's time, or for the schedule interval, whichever is first."""
+        due, now = await self._store.next_due(), time.time()
+        timeout = self._settings.scheduler.batch_schedule_interval_s
+        if due is not None and due > now:  # one that is due already waits for a slot, and an outcome brings that
+            timeout = min(timeout, due - now)
+        try:
+            await asyncio.wait_for(self._hints.get(), timeout)
+        except TimeoutError:
+            return
+        while not self._hints.empty():
+            self._hints.get_nowait()
+
+    async def _fill_fetch(self) -> None:
+        while self._running["fetch"] < self._fetch_slots:
+            settled = await self._store.claim(Lane.FETCH, time.time())
+            if settled is None:
+                return
+            self._tell(settled, Lane.FETCH)
+            self._running["fetch"] += 1
+            self._engine.fetch(settled.task, self._came_back("fetch"))
+
+    async def _fill_devices(self) -> None:
+        if all(self._running[device.id] >= device.slots for device in self._devices):
+            return
+        waiting = await self._store.waiting(Lane.ASR, time.time())
+        ready = [task for task in waiting if await self._has_model(task)]
+        for placement in plan(ready, self._devices, self._running):
+            await self._place(placement)
+
+    async def _place(self, placement: Placement) -> None:
+        settled = await self._store.claim(Lane.ASR, time.time(), placement.task_id)
+        if settled is None:
+            return
+        self._tell(settled, Lane.ASR)
+        self._running[placement.device] += 1
+        self._engine.recognise(settled.task, placement.device, self._came_back(placement.device))
+
+    async def _has_model(self, task: Task) -> bool:
+        """Whether the task's model is here; if it cannot be had the task fails, if it is on its way it waits."""
+        stock = self._shelf.want(task.options.model)
+        if stock is Stock.FETCHING and task.waiting_for is not Waiting.MODEL:
+            await self._store.wait_for(task.id, Waiting.MODEL, time.time())
+        if stock is Stock.MISSING:
+            await self._fail_unplaced(task, ModelMissing(self._shelf.why_missing(task.options.model)))
+        return stock is Stock.HERE
+
+    async def _fail_unplaced(self, task: Task, error: ModelMissing) -> None:
+        settled = await self._store.claim(Lane.ASR, time.time(), task.id)
+        if settled is None:
+            return
+        hint = error.hint().replace("NAME", task.options.model)
+        failure = Failure(error.type, Stage.TRANSCRIBE, error.message, error.localized, hint, retryable=False)
+        outcome = Failed(task.id, Lane.ASR, failure, error.retries, error.times_out)
+        self._outcomes.put_nowait((outcome, None))
+
+    def _came_back(self, slot: str) -> Callable[[Outcome], None]:
+        """The done-callback of one submission: it knows the slot; the outcome itself knows the task."""
+        return lambda outcome: self._outcomes.put_nowait((outcome, slot))
+
+    def text_came_back(self, outcome: Outcome) -> None:
+        """Take an outcome of the TEXT lane."""
+        self._outcomes.put_nowait((outcome, None))
+
+    # -- from outcome to the next lane ----------------------------------------------------------
+
+    async def _settle_on(self) -> None:
+        while True:
+            await self._settle(*await self._outcomes.get())
+
+    async def _settle(self, outcome: Outcome, slot: str | None) -> None:
+        if slot is not None:
+            self._running[slot] -= 1
+        task = await self._store.get(outcome.task_id)
+        if task is None or task.status.final:
+            return
+        settled = settle(task, outcome, self._route, self._retry, time.time(), random.random())  # noqa: S311 - jitter
+        runs = failure_runs(settled.task, self._settings.wechat.language)
+        if await self._store.save(settled, expected=task.status, runs=runs):
+            self._tell(settled, outcome.lane)
+            await self._pass_on(settled.task)
+
+    async def _pass_on(self, task: Task) -> None:
+        """Nudge whoever has the task next, and clean up behind it."""
+        if task.status.final or task.artifacts.transcript is not None:
+            await asyncio.to_thread(self._house.clear_work, task.id)
+        self.hint(task.id)
+        if self.wake is not None:
+            self.wake.text_lane()
+            self.wake.outbox()
+
+    async def finish_delivered(self, paused: Sequence[str]) -> None:
+        """Complete every task whose messages have all come to rest (``paused``: robots that hold theirs)."""
+        for task, held in await self._store.delivered(paused):
+            settled = finish(task, time.time(), held=held)
+            if await self._store.save(settled, expected=task.status):
+                self._tell(settled, None)
+
+    def _tell(self, settled: Settled, lane: Lane | None) -> None:
+        """One log line a transition, always the same fields, and a word to whoever waits for this task."""
+        task = settled.task
+        log.info(
+            "task",
+            task=task.id,
+            status=task.status,
+            cause=settled.cause,
+            stage=task.stage,
+            lane=lane,
+            attempt=task.attempt,
+            took_s=round(task.updated_at - task.created_at, 3),
+            **({"error": task.failure.type, "why": task.failure.message} if task.failure else {}),
+        )
+        self._bus.publish(task.id, task.status)
+
+
+def failure_runs(task: Task, language: Literal["zh", "en"]) -> list[Run]:
+    """The notice that a task failed for good, one for each of its robots; none where nobody wants it."""
+    if task.failure is None or task.status not in {Status.FAILED, Status.TIMEOUT} or task.options.notify == "none":
+        return []
+    media = task.artifacts.media
+    title = task.options.title or (media.title if media else "")
+    message = task.failure.message_zh if language == "zh" else task.failure.message
+    return [
+        failure_notice(title, task.source.url, message, task.failure.hint, robot=robot, language=language)
+        for robot in task.options.robots or (None,)
+    ]

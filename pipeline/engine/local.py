@@ -1,0 +1,237 @@
+"""The engine on this machine: one pool for FETCH, and for each device a pool and the process that owns its models."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from pipeline.bridge import Bridge, StopSignal
+from pipeline.child import Program
+from pipeline.config import Settings
+from pipeline.core.lifecycle import Outcome
+from pipeline.core.placement import Device
+from pipeline.core.task import Lane, Task
+from pipeline.core.transcript import Segment
+from pipeline.engine.models import ModelShelf
+from pipeline.errors import EngineFailed, ModelCorrupt, ModelMissing, TranscribeTimeout, WorkerStalled
+from pipeline.executor import Executor, WorkUnit
+from pipeline.ports import Recognised, Recognition
+
+READY_TIMEOUT_S = 120.0
+"""Importing the recogniser's libraries takes a second or two; a loaded machine may take a hundred."""
+LEAST_LIMIT_S = 600.0
+"""A transcription may always take so long, however short the recording."""
+BATCH_ON_CPU, BATCH_ON_GPU = 4, 16
+"""Windows decoded together. On a CPU four already give all that batching gives; more only cost memory."""
+ENVIRONMENT = {
+    # glibc would hand every large buffer back to the kernel and fetch it again: a third of all CPU time.
+    "GLIBC_TUNABLES": "glibc.malloc.arena_max=1:glibc.malloc.mmap_max=0:"
+    "glibc.malloc.trim_threshold=8589934592:glibc.malloc.top_pad=268435456",
+    # Idle OpenMP threads sleep instead of spinning on a core that another task could use.
+    "OMP_WAIT_POLICY": "PASSIVE",
+}
+
+log = structlog.get_logger()
+
+
+class LocalEngine:
+    """Runs work units on this machine's threads and devices."""
+
+    def __init__(
+        self,
+        bridge: Bridge,
+        executor: Executor,
+        shelf: ModelShelf,
+        settings: Settings,
+        devices: Sequence[Device],
+    ) -> None:
+        """Make a pool for FETCH and one for each device; processes start when first needed."""
+        self._bridge = bridge
+        self._executor = executor
+        self._fetch = bridge.pool("fetch", settings.concurrent.max_workers)
+        self._sockets = Path(tempfile.mkdtemp(prefix="transcribed-"))  # a socket's path must be short
+        self._devices = {device.id: bridge.pool(device.id, device.slots) for device in devices}
+        self._hosts = {
+            device.id: DeviceHost(device.id, self._sockets / f"{place}.sock", shelf, settings)
+            for place, device in enumerate(devices)
+        }
+
+    def fetch(self, task: Task, on_outcome: Callable[[Outcome], None]) -> None:
+        """Run the FETCH stages of a task on the fetch pool."""
+        unit = WorkUnit(task, Lane.FETCH)
+        self._bridge.submit(self._fetch, lambda: self._executor.run(unit), on_outcome)
+
+    def recognise(self, task: Task, device: str, on_outcome: Callable[[Outcome], None]) -> None:
+        """Run the ASR stages of a task on a device's pool."""
+        unit = WorkUnit(task, Lane.ASR, self._hosts[device])
+        self._bridge.submit(self._devices[device], lambda: self._executor.run(unit), on_outcome)
+
+    def close(self) -> None:
+        """End every device's process."""
+        for host in self._hosts.values():
+            host.close()
+        shutil.rmtree(self._sockets, ignore_errors=True)
+
+
+class DeviceHost:
+    """One device's process, started on first use and again after its death; called from the pool's threads."""
+
+    def __init__(self, device: str, socket_path: Path, shelf: ModelShelf, settings: Settings) -> None:
+        """Name the device and where its process will listen."""
+        self._device = device
+        self._socket_path = socket_path
+        self._shelf = shelf
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._program: Program | None = None
+
+    def recognise(
+        self,
+        task: Task,
+        request: Recognition,
+        on_segments: Callable[[Sequence[Segment], float], None],
+        stop: StopSignal,
+    ) -> Recognised:
+        """Transcribe one recording; see ``executor.Recogniser``.
+
+        Raises:
+            ModelMissing: the weights are not here.
+            ModelCorrupt: the weights cannot be loaded.
+            EngineFailed: the process died or gave up.
+            WorkerStalled: no progress for ``transcribe.stall_s``; the process was ended.
+            TranscribeTimeout: longer than ``transcribe.max_factor`` allows.
+            Interrupted: the daemon is stopping.
+        """
+        connection = self._connect(stop)
+        forget = stop.on_raise(lambda: _hang_up(connection))
+        try:
+            with connection:
+                connection.sendall(json.dumps(self._line(task, request)).encode() + b"\n")
+                return self._follow(connection, task, request, on_segments)
+        except EngineFailed:
+            stop.check()
+            raise
+        except OSError as error:
+            stop.check()
+            raise EngineFailed(str(error)) from error
+        finally:
+            forget()
+
+    def _line(self, task: Task, request: Recognition) -> dict[str, Any]:
+        folder = self._shelf.folder(task.options.model)
+        if folder is None:
+            raise ModelMissing(task.options.model)
+        wanted = self._settings.transcribe
+        usual = BATCH_ON_CPU if self._device == "cpu" else BATCH_ON_GPU
+        return {
+            "pcm_path": str(request.audio),
+            "model_path": str(folder),
+            "compute_type": wanted.compute_type,
+            "batch_size": usual if wanted.batch_size == "auto" else wanted.batch_size,
+            "language": request.language,
+            "hotwords": request.hotwords,
+            "prompt": request.prompt,
+            "resume_after_s": request.resume_after_s,
+        }
+
+    def _follow(
+        self,
+        connection: socket.socket,
+        task: Task,
+        request: Recognition,
+        on_segments: Callable[[Sequence[Segment], float], None],
+    ) -> Recognised:
+        limit_s = max(LEAST_LIMIT_S, self._settings.transcribe.max_factor * request.duration_s)
+        deadline = time.monotonic() + limit_s
+        for lines in self._read(connection, deadline, limit_s):
+            for line in lines:
+                if "error" in line:
+                    raise (ModelCorrupt if line["error"] == "model_corrupt" else EngineFailed)(line["detail"])
+            news = [line for line in lines if "segments" in line]
+            if news:
+                segments = [Segment(0, *parts) for line in news for parts in line["segments"]]
+                on_segments(segments, news[-1]["done_s"])
+            if "done" in lines[-1]:
+                return Recognised(lines[-1]["language"], task.options.model, self._device)
+        raise EngineFailed("its process ended")
+
+    def _read(self, connection: socket.socket, deadline: float, limit_s: float) -> Iterator[list[dict[str, Any]]]:
+        """Yield whatever lines have come, together, until the other side closes."""
+        stall_s = self._settings.transcribe.stall_s
+        rest = b""
+        while True:
+            connection.settimeout(max(0.01, min(stall_s, deadline - time.monotonic())))
+            try:
+                piece = connection.recv(65536)
+            except TimeoutError:
+                if time.monotonic() >= deadline:
+                    raise TranscribeTimeout(f"{limit_s:.0f} s") from None
+                self.kill()  # a thread inside the engine cannot be stopped, its process can
+                raise WorkerStalled(f"{stall_s:g} s") from None
+            if not piece:
+                return
+            *lines, rest = (rest + piece).split(b"\n")
+            if lines:
+                yield [json.loads(line) for line in lines]
+
+    def _connect(self, stop: StopSignal) -> socket.socket:
+        with self._lock:
+            stop.check()
+            if self._program is None or not self._program.alive:
+                self._start()
+            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            try:
+                connection.connect(str(self._socket_path))
+            except OSError as error:
+                connection.close()
+                raise EngineFailed(str(error)) from error
+            return connection
+
+    def _start(self) -> None:
+        if self._program is not None:
+            log.error("the engine's process died; starting another", device=self._device)
+            self._program.close()
+        self._socket_path.unlink(missing_ok=True)
+        began = time.monotonic()
+        arguments = ["pipeline.engine.asr_host", str(self._socket_path), self._device]
+        self._program = Program(f"asr-{self._device}", arguments, ENVIRONMENT | _threads())
+        if not self._program.wait_ready(READY_TIMEOUT_S):
+            self._program.close()
+            raise EngineFailed("its process did not start")
+        log.info(
+            "engine started", device=self._device, pid=self._program.pid, took_s=round(time.monotonic() - began, 2)
+        )
+
+    def kill(self) -> None:
+        """End the process at once; what it had in hand fails and is tried again."""
+        with self._lock:
+            if self._program is not None:
+                self._program.kill()
+
+    def close(self) -> None:
+        """End the process and wait until it is gone."""
+        with self._lock:
+            if self._program is not None:
+                self._program.close()
+                self._program = None
+
+
+def _threads() -> dict[str, str]:
+    """Keep the numeric libraries from starting a thread for every core beside the engine's own workers."""
+    return {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
+
+
+def _hang_up(connection: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)

@@ -1,0 +1,46 @@
+"""The model child: look a model up in the hub's cache, fetch it where it is not. See ``pipeline.zygote``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import ModelMissing
+
+Emit = Callable[[dict[str, Any]], None]
+
+
+def main(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
+    """Return ``{"folder": path}`` of the model named ``name``; says ``{"fetching": name}`` before it goes out.
+
+    Raises:
+        ModelMissing: it is not in the cache and the hub does not give it.
+    """
+    name = request["name"]
+    try:
+        return {"folder": str(cached(name))}
+    except ModelMissing:
+        emit({"fetching": name})
+    return {"folder": str(_ask_hub(name, local_only=False))}
+
+
+def cached(name: str) -> Path:
+    """The model's folder in the hub's cache.
+
+    Raises:
+        ModelMissing: it is not there.
+    """
+    return _ask_hub(name, local_only=True)
+
+
+def _ask_hub(name: str, *, local_only: bool) -> Path:
+    os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
+    from faster_whisper.utils import download_model  # noqa: PLC0415 - heavy: only here, and only in this child
+
+    try:
+        return Path(download_model(name, local_files_only=local_only))
+    except Exception as error:
+        said = str(error).splitlines() or [type(error).__name__]
+        raise ModelMissing(f"{name}: {said[0][:200]}") from error

@@ -1,0 +1,182 @@
+"""The thread side: fold the stages of one lane into one outcome."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import structlog
+
+from pipeline.bridge import Bridge, StopSignal
+from pipeline.child import Limits, Zygote
+from pipeline.config import Settings
+from pipeline.core.lifecycle import Failed, Interrupted as WasInterrupted, Outcome, Succeeded, next_step
+from pipeline.core.progress import Reading
+from pipeline.core.task import Failure, Lane, Stage, Task
+from pipeline.core.transcript import Segment
+from pipeline.errors import InternalFailure, Interrupted, StageFailed
+from pipeline.log import bind_task
+from pipeline.ports import Recognised, Recognition, StageWork, TaskStore
+
+R = TypeVar("R")
+
+log = structlog.get_logger()
+
+
+class Recogniser(Protocol):
+    """What turns sound into segments: one device's engine."""
+
+    def recognise(
+        self,
+        task: Task,
+        request: Recognition,
+        on_segments: Callable[[Sequence[Segment], float], None],
+        stop: StopSignal,
+    ) -> Recognised: ...
+
+
+@dataclass(frozen=True, slots=True)
+class WorkUnit:
+    """A task with the lane whose stages it is to go through, and the device it was placed on."""
+
+    task: Task
+    lane: Lane
+    recogniser: Recogniser | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What stages may use, through their context."""
+
+    bridge: Bridge
+    store: TaskStore
+    zygote: Zygote
+    settings: Settings
+    note_progress: Callable[[str, Reading], None]
+    """Called on the loop with every reading."""
+    stop: StopSignal = field(default_factory=StopSignal)
+
+    def ask(self, question: Coroutine[Any, Any, R]) -> R:
+        """Wait in this thread for an answer of the store."""
+        return self.bridge.call(question)
+
+    def work_folder(self, task_id: str) -> Path:
+        """Where a task's media and audio lie until its transcript is stored."""
+        return self.settings.storage.dir / "work" / task_id
+
+    def clear_work(self, task_id: str) -> None:
+        """Remove a task's media and audio, unless they are to be kept."""
+        if not self.settings.storage.keep_media:
+            shutil.rmtree(self.work_folder(task_id), ignore_errors=True)
+
+
+class Executor:
+    """Runs work units; ``run`` is called on a pool's thread."""
+
+    def __init__(self, house: House, route: Sequence[StageWork]) -> None:
+        """Take the stages in order and what they may use."""
+        self._house = house
+        self._route = route
+
+    def run(self, unit: WorkUnit) -> Outcome:
+        """Make every product of the unit's lane that does not exist yet; whatever happens is the outcome."""
+        stage = unit.task.stage
+        with bind_task(unit.task.id):
+            try:
+                while (step := self._next(unit)) is not None:
+                    stage = step.name
+                    unit = self._make(unit, step)
+            except Interrupted:
+                return WasInterrupted(unit.task.id, unit.lane)
+            except StageFailed as failure:
+                return _failed(unit, stage, failure)
+            except BaseException:
+                log.exception("a stage raised what it should have named", stage=stage)
+                return _failed(unit, stage, InternalFailure())
+            return Succeeded(unit.task.id, unit.lane)
+
+    def _next(self, unit: WorkUnit) -> StageWork | None:
+        self._house.stop.check()
+        step = next_step(unit.task.artifacts, self._route)
+        return step if step is not None and step.lane is unit.lane else None
+
+    def _make(self, unit: WorkUnit, step: StageWork) -> WorkUnit:
+        """Run one stage and store its product; returns the unit that knows it."""
+        house, task, began = self._house, unit.task, time.monotonic()
+        house.ask(house.store.enter(task.id, step.name, time.time()))
+        context = _Context(house, unit, step.name)
+        context.report(0.0)
+        made = step.run(context, task.artifacts)
+        house.ask(house.store.keep(task.id, step.makes, made, time.time()))
+        context.report(1.0)
+        log.info("stage done", stage=step.name, took_s=round(time.monotonic() - began, 3))
+        stored = house.ask(house.store.get(task.id))
+        if stored is None:
+            raise Interrupted  # deleted while it ran: there is nothing left to work for
+        return WorkUnit(stored, unit.lane, unit.recogniser)
+
+
+def _failed(unit: WorkUnit, stage: Stage, error: StageFailed) -> Failed:
+    failure = Failure(
+        type=error.type,
+        stage=stage,
+        message=error.message,
+        message_zh=error.localized,
+        hint=error.hint(),
+        retryable=error.retries > 0,
+    )
+    return Failed(unit.task.id, unit.lane, failure, error.retries, error.times_out)
+
+
+class _Context:
+    """What one stage of one task may use of the house (see ``ports.StageContext``)."""
+
+    def __init__(self, house: House, unit: WorkUnit, stage: Stage) -> None:
+        self._house = house
+        self._unit = unit
+        self._stage = stage
+        self.log = log
+
+    @property
+    def task(self) -> Task:
+        return self._unit.task
+
+    @property
+    def settings(self) -> Settings:
+        return self._house.settings
+
+    @property
+    def work(self) -> Path:
+        return self._house.work_folder(self.task.id)
+
+    def report(self, fraction: float, **details: Any) -> None:  # noqa: ANN401 - fields of Reading
+        self._house.bridge.post(self._house.note_progress, self.task.id, Reading(self._stage, fraction, **details))
+
+    def run_child(
+        self,
+        program: str,
+        request: Mapping[str, object],
+        on_line: Callable[[dict[str, Any]], None],
+        *,
+        timeout_s: float,
+        stall_s: float | None = None,
+    ) -> dict[str, Any]:
+        self._house.stop.check()
+        self.work.mkdir(mode=0o700, parents=True, exist_ok=True)
+        child = self._house.zygote.fork(program)
+        return child.run(request, on_line, Limits(timeout_s, stall_s), self._house.stop)
+
+    def recognise(self, request: Recognition, on_segments: Callable[[Sequence[Segment], float], None]) -> Recognised:
+        if self._unit.recogniser is None:
+            raise InternalFailure("this task was given no device")
+        return self._unit.recogniser.recognise(self.task, request, on_segments, self._house.stop)
+
+    def checkpoint(self, segments: Sequence[Segment]) -> None:
+        self._house.ask(self._house.store.keep_segments(self.task.id, segments))
+
+    def segments(self) -> tuple[Segment, ...]:
+        return self._house.ask(self._house.store.segments(self.task.id))

@@ -1,0 +1,1 @@
+"""The API: what people and programs can ask of the daemon over HTTP."""

@@ -1,0 +1,191 @@
+"""The body of a submission: every field with its type and limits. What is not here is refused by name."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
+
+from pipeline.core.languages import LANGUAGES
+from pipeline.core.task import Notify, Priority, Script
+from pipeline.errors import InvalidValue
+from pipeline.http.names import unknown_field
+from pipeline.http.plain import unfit_character
+from pipeline.intake import Submission
+
+_MEANING = {
+    "missing": "is needed",
+    "string_type": "must be a string",
+    "bool_type": "must be true or false",
+    "model_type": "must be an object",
+    "string_too_short": "must not be empty",
+}
+"""What some of the library's errors mean to a caller, who does not know Python; the others read well."""
+
+
+def _refused(message: str) -> PydanticCustomError:
+    return PydanticCustomError("refused", "{message}", {"message": message})
+
+
+def _plain(text: str) -> str:
+    if unfit := unfit_character(text):
+        raise _refused(f"the character {unfit} cannot be used")
+    return text
+
+
+def _one_line(text: str) -> str:
+    if any(character in text for character in "\t\n\r"):
+        raise _refused("line breaks and tabs cannot be used")
+    return _plain(text)
+
+
+def _on_one_line(text: str) -> str:
+    return " ".join(_plain(text).split())
+
+
+def _none_if_blank(text: str) -> str | None:
+    return text.strip() or None
+
+
+def _cut(length: int) -> AfterValidator:
+    return AfterValidator(lambda text: text[:length].rstrip() or None)
+
+
+def _priority(value: object) -> object:
+    """Take 1 to 4 or the word; True is an int in Python and none here."""
+    words = {priority.name.lower(): priority for priority in Priority}
+    if isinstance(value, str) and value in words:
+        return words[value]
+    if type(value) is int and value in {*Priority}:
+        return Priority(value)
+    if value is None:
+        return Priority.NORMAL
+    raise _refused("must be 1 to 4, or low, normal, high or urgent")
+
+
+def _language(code: str) -> str | None:
+    if code == "auto":
+        return None
+    if code not in LANGUAGES:
+        raise _refused("must be a language code that Whisper knows, such as zh or en, or null to find out")
+    return code
+
+
+Line = Annotated[str, Field(min_length=1), AfterValidator(_one_line)]
+Prompt = Annotated[str, Field(max_length=1000), AfterValidator(_plain), AfterValidator(_none_if_blank)]
+
+
+class _Fields(BaseModel):
+    """Fields of a JSON object; a field that is not among them is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class OptionsBody(_Fields):
+    """Which texts are wanted."""
+
+    proofread: bool = True
+    summarize: bool = True
+    script: Script | None = None
+
+
+class ProcessingOptionsBody(_Fields):
+    """The same, as an older API names it."""
+
+    calibrate: bool = True
+    summarize: bool = True
+
+
+class MetadataBody(_Fields):
+    """What the video is to be called; longer texts are cut."""
+
+    title: Annotated[str, AfterValidator(_on_one_line), _cut(500)] | None = None
+    author: Annotated[str, AfterValidator(_on_one_line), _cut(200)] | None = None
+    description: Annotated[str, AfterValidator(_plain), _cut(5000)] | None = None
+
+
+class SubmitBody(_Fields):
+    """The body of ``POST /api/transcribe``."""
+
+    url: str
+    language: Annotated[str, AfterValidator(_language)] | None = None
+    model: Line | None = None
+    hotwords: Prompt | None = None
+    prompt: Prompt | None = None
+    options: OptionsBody | None = None
+    processing_options: ProcessingOptionsBody | None = None
+    priority: Annotated[Priority, BeforeValidator(_priority)] = Priority.NORMAL
+    wechat_webhook: Line | None = None
+    notify: Notify | None = None
+    metadata: MetadataBody | None = None
+    metadata_override: MetadataBody | None = None
+    client_ref: Annotated[str, Field(max_length=128), AfterValidator(_one_line)] | None = None
+    force: bool = False
+
+
+_ALIASES = {"processing_options": "options", "metadata_override": "metadata"}
+_KNOWN: dict[tuple[str, ...], type[BaseModel]] = {
+    (): SubmitBody,
+    ("options",): OptionsBody,
+    ("processing_options",): ProcessingOptionsBody,
+    ("metadata",): MetadataBody,
+    ("metadata_override",): MetadataBody,
+}
+
+
+def parse_submission(body: dict[str, object]) -> Submission:
+    """Turn a body into what is wanted.
+
+    Raises:
+        UnknownField: a field is not known here; it takes precedence over wrong values.
+        InvalidValue: a value is wrong.
+    """
+    _check_names(body)
+    try:
+        parsed = SubmitBody.model_validate(body)
+    except ValidationError as error:
+        raise _wrong_value(error) from None
+    for alias, name in _ALIASES.items():
+        if getattr(parsed, alias) is not None and getattr(parsed, name) is not None:
+            raise InvalidValue(f"{alias} and {name} mean the same: send one of them", param=alias)
+    return _submission(parsed)
+
+
+def _check_names(body: dict[str, object]) -> None:
+    """Refuse the first unknown field. The library would gather all, and there may be a hundred thousand."""
+    for parent, model in _KNOWN.items():
+        fields = body.get(parent[0]) if parent else body
+        for name in fields if isinstance(fields, dict) else ():
+            if name not in model.model_fields:
+                raise unknown_field(name, model.model_fields, parent)
+
+
+def _submission(body: SubmitBody) -> Submission:
+    older = body.processing_options or ProcessingOptionsBody()
+    options = body.options or OptionsBody(proofread=older.calibrate, summarize=older.summarize)
+    metadata = body.metadata or body.metadata_override or MetadataBody()
+    return Submission(
+        url=body.url,
+        language=body.language,
+        model=body.model,
+        hotwords=body.hotwords,
+        prompt=body.prompt,
+        proofread=options.proofread,
+        summarize=options.summarize,
+        script=options.script,
+        priority=body.priority,
+        robot=body.wechat_webhook,
+        notify=body.notify,
+        title=metadata.title,
+        author=metadata.author,
+        description=metadata.description,
+        client_ref=body.client_ref,
+        force=body.force,
+    )
+
+
+def _wrong_value(error: ValidationError) -> InvalidValue:
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    param = ".".join(str(part) for part in first["loc"])
+    return InvalidValue(f"{param}: {_MEANING.get(first['type'], first['msg'])}", param=param)

@@ -1,0 +1,153 @@
+"""The views: each takes one request that passed the door and answers it."""
+
+from __future__ import annotations
+
+import re
+
+from aiohttp import web
+
+from pipeline.core.task import Status
+from pipeline.errors import MethodNotAllowed, NotFound
+from pipeline.http import query, show
+from pipeline.http.answers import answer, text_answer
+from pipeline.http.body import read_object
+from pipeline.http.deps import Call, Deps, View
+from pipeline.http.layers import Format, Layer, choose_layer, result
+from pipeline.http.schema import parse_submission
+from pipeline.ports import TaskView
+
+LONGEST_WAIT_S = 60
+PAGE, LARGEST_PAGE = 50, 200
+LARGEST_CURSOR = 2**63 - 1
+
+_TASK_ID = re.compile(r"[0-9a-z]{1,32}")
+
+
+# ---------------------------------------------------------------------------------------------
+# Submitting
+# ---------------------------------------------------------------------------------------------
+
+
+async def submit(deps: Deps, call: Call) -> web.StreamResponse:
+    """Accept a video, or name the task that already does the same work."""
+    body = await read_object(call.request, max_mb=deps.settings.api.max_body_mb, timeout_s=deps.body_timeout_s)
+    outcome = await deps.intake.accept(parse_submission(body), call.owner)
+    headers = {"Location": f"/api/task/{outcome.task_id}"}
+    if outcome.duplicate_of:
+        return answer(show.accepted(outcome), message="the same work is already there", headers=headers)
+    return answer(show.accepted(outcome), status=202, message="accepted", headers=headers)
+
+
+# ---------------------------------------------------------------------------------------------
+# Looking
+# ---------------------------------------------------------------------------------------------
+
+
+async def task_state(deps: Deps, call: Call) -> web.StreamResponse:
+    """Show a task, with ``wait`` once it has come to its end or the time is over."""
+    wait_s = query.number(call.query, "wait", 0, LONGEST_WAIT_S) or 0
+    with deps.bus.watch(_task_id(call)) as watch:
+        view = await _find(deps, call)
+        if wait_s and not view.task.status.final:
+            await watch.final(wait_s)
+            view = await _find(deps, call)
+    return answer(show.state(view))
+
+
+async def task_list(deps: Deps, call: Call) -> web.StreamResponse:
+    """Show a page of tasks, newest first."""
+    tasks, following = await deps.store.page(
+        call.owner,
+        status=query.one_of(call.query, "status", Status),
+        q=query.search(call.query, "q"),
+        since=query.moment(call.query, "since"),
+        limit=query.whole(call.query, "limit", 1, LARGEST_PAGE) or PAGE,
+        before=query.whole(call.query, "cursor", 1, LARGEST_CURSOR),
+    )
+    next_cursor = None if following is None else str(following)
+    return answer({"tasks": [show.state(view) for view in tasks], "next_cursor": next_cursor})
+
+
+async def task_result(deps: Deps, call: Call) -> web.StreamResponse:
+    """Show the text of a task, one layer of it, as soon as that is stored."""
+    form = query.one_of(call.query, "format", Format) or Format.JSON
+    wanted = query.one_of(call.query, "layer", Layer)
+    task = (await _find(deps, call)).task
+    layer = choose_layer(task, wanted)
+    made = result(layer, task, await deps.store.segments(task.id))
+    if form is Format.TXT:
+        return text_answer(made.text)
+    transcript = task.artifacts.transcript
+    return answer(
+        {
+            "task_id": task.id,
+            "layer": made.layer,
+            "language": transcript and transcript.language,
+            "source": transcript and transcript.source,
+            "text": made.text,
+            "segments": made.segments,
+        }
+    )
+
+
+async def task_messages(deps: Deps, call: Call) -> web.StreamResponse:
+    """Show the messages of a task and what became of each."""
+    task = (await _find(deps, call)).task
+    return answer(show.messages(await deps.store.messages(task.id)))
+
+
+def _task_id(call: Call) -> str:
+    task_id = call.request.match_info["task_id"]
+    if not _TASK_ID.fullmatch(task_id):
+        raise NotFound
+    return task_id
+
+
+async def _find(deps: Deps, call: Call) -> TaskView:
+    """Find the caller's task; another owner's is as unknown as one that never was."""
+    view = await deps.store.view(_task_id(call), call.owner)
+    if view is None:
+        raise NotFound
+    return view
+
+
+# ---------------------------------------------------------------------------------------------
+# The daemon itself
+# ---------------------------------------------------------------------------------------------
+
+
+async def livez(_deps: Deps, _call: Call) -> web.StreamResponse:
+    """Say that the daemon is alive."""
+    return answer({"alive": True})
+
+
+async def readyz(deps: Deps, _call: Call) -> web.StreamResponse:
+    """Say whether the daemon can do its work, and if not, what is missing."""
+    missing = [{"what": lack.what, "message": lack.message, "message_zh": lack.message_zh} for lack in deps.readiness()]
+    if missing:
+        return answer({"ready": False, "missing": missing}, status=503, message="not ready")
+    return answer({"ready": True})
+
+
+async def version(deps: Deps, _call: Call) -> web.StreamResponse:
+    """Say which version this is."""
+    return answer({"name": "transcribed", "version": deps.version})
+
+
+# ---------------------------------------------------------------------------------------------
+# What is not there
+# ---------------------------------------------------------------------------------------------
+
+
+async def nowhere(_deps: Deps, _call: Call) -> web.StreamResponse:
+    """Refuse a path that no route has."""
+    raise NotFound
+
+
+def wrong_method(allowed: list[str]) -> View:
+    """Make the view that refuses every other method on a path."""
+
+    async def refuse_method(_deps: Deps, _call: Call) -> web.StreamResponse:
+        raise MethodNotAllowed(f"allowed: {', '.join(allowed)}", more={"allowed": allowed})
+
+    return refuse_method

@@ -1,0 +1,214 @@
+"""Accept a video: check the request, store the task, then hint the queue."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import secrets
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+import structlog
+
+from pipeline.config import Settings
+from pipeline.core.addresses import Address, AddressPolicy, check_address
+from pipeline.core.share_text import first_link
+from pipeline.core.task import Notify, Options, Priority, Script, Source, Status, Task, first_layers
+from pipeline.errors import InvalidValue, ModelUnavailable, QueueFull, ShuttingDown, UrlRefused
+from pipeline.ports import Added, AlreadyThere, NoRoom, TaskStore
+
+log = structlog.get_logger()
+
+SOONEST_S, LATEST_S = 1, 120
+"""Between these, in seconds, a caller is asked to come back to a full queue."""
+RESTART_S = 5
+"""After so many seconds a daemon that is stopping may be back."""
+
+_NOT_THE_WORK = frozenset({"title", "author", "description"})
+"""Options that name the work without changing its text or delivery."""
+
+_DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What a caller asked for; None leaves the choice to the configuration."""
+
+    url: str
+    """The address, or a shared text with the address in it."""
+    language: str | None = None
+    model: str | None = None
+    hotwords: str | None = None
+    prompt: str | None = None
+    proofread: bool = True
+    summarize: bool = True
+    script: Script | None = None
+    priority: Priority = Priority.NORMAL
+    robot: str | None = None
+    """Name of the one robot that is to get the messages."""
+    notify: Notify | None = None
+    title: str | None = None
+    author: str | None = None
+    description: str | None = None
+    client_ref: str | None = None
+    force: bool = False
+    """Do the work again although it is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The task that does the work; an older one if ``duplicate_of`` names it."""
+
+    task_id: str
+    status: Status
+    duplicate_of: str | None
+    client_ref: str | None
+
+
+class Intake:
+    """The one door through which tasks come in."""
+
+    def __init__(
+        self,
+        store: TaskStore,
+        settings: Settings,
+        hint: Callable[[str], None],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Open the door.
+
+        Args:
+            store: where an accepted task is stored before the caller hears of it.
+            settings: limits, and what a request leaves open.
+            hint: told the id of a stored task; losing a hint only delays the task.
+            clock: seconds since the epoch.
+        """
+        self._store = store
+        self._settings = settings
+        self._hint = hint
+        self._clock = clock
+        self._policy = AddressPolicy.parse(settings.download.allow_hosts, settings.download.allow_ports)
+        self._room = settings.concurrent.max_workers + settings.concurrent.queue_size
+        # The start stands for the first acceptance, so that a queue found full has an age.
+        self._accepted_at = deque([clock()], maxlen=self._room)
+        self._closed = False
+
+    async def accept(self, wanted: Submission, owner: str) -> Accepted:
+        """Store a task for this submission, or find the one that does the same work.
+
+        Raises:
+            UrlRefused: the address may not be fetched.
+            ModelUnavailable: the model is not named in the configuration.
+            InvalidValue: the robot is not named in the configuration.
+            QueueFull: nothing was stored; it says when to try again.
+            ShuttingDown: the daemon takes no new work.
+        """
+        if self._closed:
+            raise ShuttingDown(retry_after=RESTART_S)
+        task = self._task(wanted, owner)
+        match await self._store.add(task, work_key(task), room=self._room, force=wanted.force):
+            case Added():
+                self._accepted_at.append(task.created_at)
+                self._hint(task.id)
+                log.info("accepted", task=task.id, owner=owner, priority=task.priority.name.lower())
+                return Accepted(task.id, task.status, None, wanted.client_ref)
+            case AlreadyThere(task_id=task_id, status=status):
+                return Accepted(task_id, status, task_id, wanted.client_ref)
+            case NoRoom(unfinished=unfinished):
+                raise self._queue_full(unfinished)
+
+    def close(self) -> None:
+        """Take no new work from now on."""
+        self._closed = True
+
+    @property
+    def closed(self) -> bool:
+        """Whether no new work is taken."""
+        return self._closed
+
+    def _task(self, wanted: Submission, owner: str) -> Task:
+        address = self._address(wanted.url)
+        options = self._options(wanted)
+        now = self._clock()
+        return Task(
+            id=new_id(now),
+            owner=owner,
+            source=Source(address.url, address.canonical),
+            options=options,
+            created_at=now,
+            updated_at=now,
+            priority=wanted.priority,
+            client_ref=wanted.client_ref,
+            max_attempts=1 + self._settings.scheduler.max_retries,
+            layers=first_layers(options),
+        )
+
+    def _address(self, url: str) -> Address:
+        try:
+            return check_address(first_link(url), self._policy)
+        except UrlRefused as refusal:
+            refusal.param = "url"
+            raise
+
+    def _options(self, wanted: Submission) -> Options:
+        transcribe, wechat = self._settings.transcribe, self._settings.wechat
+        return Options(
+            model=self._model(wanted.model),
+            language=wanted.language or (None if transcribe.language == "auto" else transcribe.language),
+            hotwords=wanted.hotwords,
+            prompt=wanted.prompt,
+            proofread=wanted.proofread,
+            summarize=wanted.summarize,
+            script=wanted.script or transcribe.script,
+            notify=wanted.notify or wechat.notify,
+            robots=self._robots(wanted.robot),
+            title=wanted.title,
+            author=wanted.author,
+            description=wanted.description,
+        )
+
+    def _model(self, name: str | None) -> str:
+        transcribe = self._settings.transcribe
+        known = (transcribe.model, *transcribe.models)
+        if name is not None and name not in known:
+            raise ModelUnavailable(param="model", more={"models": list(known)})
+        return name or transcribe.model
+
+    def _robots(self, name: str | None) -> tuple[str, ...]:
+        known = tuple(robot.name for robot in self._settings.wechat.robots)
+        if name is None:
+            return known
+        if name not in known:
+            raise InvalidValue(
+                "not the name of a robot in wechat.webhook", param="wechat_webhook", more={"robots": list(known)}
+            )
+        return (name,)
+
+    def _queue_full(self, unfinished: int) -> QueueFull:
+        """Estimate from the latest acceptances: as many places became free in that time as were taken again."""
+        pace_s = (self._clock() - self._accepted_at[0]) / len(self._accepted_at)
+        concurrent = self._settings.concurrent
+        return QueueFull(
+            retry_after=min(LATEST_S, max(SOONEST_S, math.ceil(pace_s))),
+            more={
+                "max_workers": concurrent.max_workers,
+                "queue_size": concurrent.queue_size,
+                "unfinished": unfinished,
+            },
+        )
+
+
+def work_key(task: Task) -> str:
+    """The name of the work: equal for the same owner, address and options that change text or delivery."""
+    options = {name: value for name, value in asdict(task.options).items() if name not in _NOT_THE_WORK}
+    said = json.dumps([task.owner, task.source.canonical, options], sort_keys=True)
+    return hashlib.sha256(said.encode()).hexdigest()
+
+
+def new_id(now: float) -> str:
+    """Make an id that nobody can guess and that sorts by time, to the millisecond; 26 of ``[0-9a-z]``."""
+    number = int(now * 1000) << 80 | secrets.randbits(80)
+    return "".join(_DIGITS[number >> shift & 31] for shift in range(125, -1, -5))

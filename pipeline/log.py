@@ -1,0 +1,207 @@
+"""The log: JSON lines in a rotating file, readable lines on the console, and no secret in either.
+
+Callers use ``structlog.get_logger()``; loggers of other libraries take the same way. A line is made safe
+(see `pipeline.redaction`) before it is written, never when it is read.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import Any, Protocol, TextIO
+
+import structlog
+from structlog.contextvars import bound_contextvars, merge_contextvars
+from structlog.processors import ExceptionRenderer
+from structlog.stdlib import BoundLogger, LoggerFactory, ProcessorFormatter, filter_by_level
+from structlog.tracebacks import ExceptionDictTransformer
+from structlog.typing import EventDict, ExceptionTransformer, Processor, WrappedLogger
+
+from pipeline.redaction import hide, presentable, printable
+
+__all__ = ["LogPlan", "bind_task", "hide", "set_up"]
+
+_COLORS = {"debug": "\x1b[2m", "info": "\x1b[32m", "warning": "\x1b[33m", "error": "\x1b[31m", "critical": "\x1b[31;1m"}
+_PLAIN = "\x1b[0m"
+
+
+class LogPlan(Protocol):
+    """What `set_up` needs of the settings, which stand above this file."""
+
+    @property
+    def level(self) -> str:
+        """Least severe level that is written: debug, info, warning or error."""
+
+    @property
+    def file(self) -> Path:
+        """Where the JSON lines go."""
+
+    @property
+    def max_mb(self) -> int:
+        """Size in MiB at which the file is rotated."""
+
+    @property
+    def backups(self) -> int:
+        """How many rotated files are kept, at least 1."""
+
+
+def set_up(settings: LogPlan, *, console: bool) -> None:
+    """Send what every logger of this process says to the file and, if wanted, to standard error.
+
+    A second call replaces what the first one set up.
+
+    Args:
+        settings: level, file and rotation.
+        console: whether readable lines also go to standard error.
+
+    Raises:
+        OSError: the file cannot be opened for writing.
+    """
+    _make_private_folder(settings.file.absolute().parent)
+    handlers: list[logging.Handler] = [_JsonLines(settings.file, settings.max_mb, settings.backups)]
+    if console:
+        handlers.append(_Console(sys.stderr))
+    structlog.configure(
+        processors=[filter_by_level, merge_contextvars, ProcessorFormatter.wrap_for_formatter],
+        logger_factory=LoggerFactory(),
+        wrapper_class=BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    root = logging.getLogger()
+    for old in [handler for handler in root.handlers if isinstance(handler, _JsonLines | _Console)]:
+        root.removeHandler(old)
+        old.close()
+    for handler in handlers:
+        root.addHandler(handler)
+    root.setLevel(settings.level.upper())
+    logging.captureWarnings(capture=True)
+
+
+def bind_task(task_id: str) -> AbstractContextManager[None]:
+    """Put ``task`` into every line that is logged in this context until the block ends."""
+    return bound_contextvars(task=task_id)
+
+
+# ---------------------------------------------------------------------------------------------
+# Where a line goes
+# ---------------------------------------------------------------------------------------------
+
+
+def _make_private_folder(folder: Path) -> None:
+    for missing in reversed([path for path in (folder, *folder.parents) if not path.exists()]):
+        missing.mkdir(mode=0o700, exist_ok=True)
+
+
+class _JsonLines(RotatingFileHandler):
+    """One JSON object a line, in a file only its owner can read; ``tail -F`` follows its rotation."""
+
+    def __init__(self, file: Path, max_mb: int, backups: int) -> None:
+        super().__init__(file, maxBytes=max_mb * 1024 * 1024, backupCount=backups, encoding="utf-8")
+        self.setFormatter(_formatter(ExceptionDictTransformer(show_locals=False), _as_json))
+        self._said: set[type[BaseException] | None] = set()
+
+    def _open(self) -> Any:  # noqa: ANN401 - the library's own type is not public
+        return open(self.baseFilename, self.mode, encoding=self.encoding, opener=_open_private)
+
+    def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: ARG002, N802 - named by the library
+        """Tell by the bytes on disk; the library would format each line twice and count characters."""
+        return self.stream is not None and os.fstat(self.stream.fileno()).st_size >= self.maxBytes
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802 - named by the library
+        """Say once for each kind of error that a line was lost; the library would print the line unredacted."""
+        kind = sys.exc_info()[0]
+        if kind not in self._said and sys.stderr is not None:
+            self._said.add(kind)
+            name = kind.__name__ if kind else ""
+            sys.stderr.write(f"A log line could not be written 有日志无法写入: {self.baseFilename}: {name}\n")
+
+
+class _Console(logging.StreamHandler[TextIO]):
+    """Readable lines, colored on a terminal."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        colored = stream.isatty() and "NO_COLOR" not in os.environ
+        self.setFormatter(_formatter(_traceback_text, _Readable(colored=colored)))
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - named by the library
+        """Keep silent: nobody reads the console any more, and the file has the line."""
+
+
+def _open_private(path: str, flags: int) -> int:
+    descriptor = os.open(path, flags, 0o600)
+    os.fchmod(descriptor, 0o600)
+    return descriptor
+
+
+# ---------------------------------------------------------------------------------------------
+# How a line is made
+# ---------------------------------------------------------------------------------------------
+
+
+def _formatter(exceptions: ExceptionTransformer, render: Processor) -> ProcessorFormatter:
+    return ProcessorFormatter(
+        foreign_pre_chain=[merge_contextvars],
+        processors=[_with_fixed_fields, ExceptionRenderer(exceptions), _made_presentable, render],
+    )
+
+
+def _with_fixed_fields(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Begin with ``ts``, ``level`` and ``event``, then the bound context, last the logger's name."""
+    record: logging.LogRecord = event.pop("_record")
+    del event["_from_structlog"]
+    time = datetime.fromtimestamp(record.created, UTC)
+    fixed = {
+        "ts": time.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "level": record.levelname.lower(),
+        "event": event.pop("event", ""),
+    }
+    return fixed | {name: value for name, value in event.items() if name not in fixed} | {"logger": record.name}
+
+
+def _traceback_text(exc_info: Any) -> str:  # noqa: ANN401 - structlog hands over its own alias
+    return "".join(traceback.format_exception(*exc_info))
+
+
+def _made_presentable(_logger: WrappedLogger, _method: str, event: EventDict) -> Mapping[str, Any]:
+    return {name: presentable(value, name) for name, value in event.items()}
+
+
+def _as_json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
+    # JSON escapes only some of the characters that must not reach a terminal raw; the escape has its form.
+    return printable(json.dumps(event, ensure_ascii=False))
+
+
+class _Readable:
+    """A line for people: time, level, what happened, then ``name=value``; a traceback indented below."""
+
+    def __init__(self, *, colored: bool) -> None:
+        self._colored = colored
+
+    def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> str:
+        """Render one event."""
+        rest = dict(event)
+        time, level, what = rest.pop("ts"), rest.pop("level"), rest.pop("event")
+        trace = str(rest.pop("exception", ""))
+        shown = f"{level:<8}"
+        if self._colored:
+            shown = f"{_COLORS.get(level, '')}{shown}{_PLAIN}"
+        values = [f"{printable(name)}={_shown_value(value)}" for name, value in rest.items() if name != "logger"]
+        lines = [" ".join([time, shown, printable(str(what)), *values])]
+        # Indented, so that no line of an exception's text can pass for a line of the log.
+        lines += [f"    {printable(line)}" for line in trace.rstrip("\n").split("\n") if trace]
+        return "\n".join(lines)
+
+
+def _shown_value(value: object) -> str:
+    if isinstance(value, str) and value and not any(mark in value for mark in " \"='"):
+        return printable(value)
+    return printable(json.dumps(value, ensure_ascii=False))

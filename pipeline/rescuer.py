@@ -1,0 +1,67 @@
+"""What a dead daemon left behind goes back into its lane, before its first missing product."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import structlog
+
+from pipeline.core.lifecycle import Step, rescue
+from pipeline.core.task import Status, Task
+from pipeline.executor import House
+
+log = structlog.get_logger()
+
+
+class Rescuer:
+    """Runs once at start, before anything is handed out."""
+
+    def __init__(self, house: House, route: Sequence[Step]) -> None:
+        """Take the store and the place where work folders lie."""
+        self._house = house
+        self._route = tuple(route)
+
+    async def start(self) -> None:
+        """Give every task that an earlier boot had in hand back to its lane, and sweep what nobody needs."""
+        await self._sweep()
+        for task in await self._house.store.orphans():
+            gone = self._products_gone(task)
+            if gone:
+                await self._house.store.drop(task.id, gone)
+            current = await self._house.store.get(task.id)
+            if current is None:
+                continue
+            settled = rescue(current, self._route, time.time())
+            await self._house.store.save(settled, expected=Status.PROCESSING)
+            log.warning("rescued", task=task.id, stage=settled.task.stage, gone=gone)
+
+    async def stop(self) -> None:
+        """Nothing runs on."""
+
+    def _products_gone(self, task: Task) -> list[str]:
+        """Products whose files are no longer there and are still needed, later ones first."""
+        known, folder = task.artifacts, self._house.work_folder(task.id)
+        if known.transcript is not None:
+            return []
+        audio_gone = known.audio is not None and not (folder / known.audio.name).is_file()
+        file_needed = known.file is not None and (known.audio is None or audio_gone)
+        file_gone = file_needed and known.file is not None and not (folder / known.file.name).is_file()
+        return [name for name, is_gone in (("audio", audio_gone), ("file", file_gone)) if is_gone]
+
+    async def _sweep(self) -> None:
+        """Remove the work folders of tasks that have ended or have their transcript."""
+        if self._house.settings.storage.keep_media:
+            return
+        folders = await asyncio.to_thread(_folders, self._house.work_folder("x").parent)
+        for folder in folders:
+            task = await self._house.store.get(folder.name)
+            if task is None or task.status.final or task.artifacts.transcript is not None:
+                await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+
+def _folders(parent: Path) -> list[Path]:
+    return [entry for entry in parent.iterdir() if entry.is_dir()] if parent.is_dir() else []

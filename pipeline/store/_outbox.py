@@ -1,0 +1,54 @@
+"""What the store does with messages, each function one unit of work."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from pipeline.core.messages import MessageState, Run
+from pipeline.ports import MessageRow, Outgoing
+from pipeline.store import _rows
+from pipeline.store._sql import SQL
+
+
+def plan(conn: sqlite3.Connection, task_id: str, runs: Sequence[Run], now: float) -> None:
+    """Freeze runs of messages; the order of these transactions is the order at every robot."""
+    for run in runs:
+        robot = {"robot": run.robot, "now": now}
+        run_id = conn.execute(SQL["insert_run"], robot | {"task_id": task_id}).fetchone()[0]
+        columns = [_rows.columns_of_message(message) | robot | {"run_id": run_id} for message in run.messages]
+        conn.executemany(SQL["insert_message"], columns)
+
+
+def lanes(conn: sqlite3.Connection) -> list[str | None]:
+    """Name the robots that have unsent messages, the longest waiting first."""
+    return [row["robot"] for row in conn.execute(SQL["lanes"])]
+
+
+def next_message(conn: sqlite3.Connection, robot: str | None) -> Outgoing | None:
+    """Read the first unsent message of the robot's first unfinished run."""
+    row = conn.execute(SQL["next_message"], {"robot": robot}).fetchone()
+    return None if row is None else _rows.outgoing_of(row)
+
+
+def mark(
+    conn: sqlite3.Connection, message_id: int, state: MessageState, now: float, expected: MessageState, why: str
+) -> bool:
+    """Change a message's state; False if it is no longer as expected."""
+    columns = {"id": message_id, "state": state, "now": now, "expected": expected, "why": why}
+    return conn.execute(SQL["mark_message"], columns).rowcount == 1
+
+
+def recent_sends(conn: sqlite3.Connection, robot: str | None, since: float) -> list[float]:
+    """Read when the robot was written to, oldest first."""
+    return [row["sending_at"] for row in conn.execute(SQL["recent_sends"], {"robot": robot, "since": since})]
+
+
+def doubt_unfinished_sends(conn: sqlite3.Connection, now: float) -> int:
+    """Mark as in doubt what nobody is sending any more."""
+    return conn.execute(SQL["doubt_unfinished_sends"], {"now": now}).rowcount
+
+
+def messages(conn: sqlite3.Connection, task_id: str) -> list[MessageRow]:
+    """Read all messages of a task in the order in which they go out."""
+    return [_rows.message_row_of(row) for row in conn.execute(SQL["messages_of_task"], {"task_id": task_id})]

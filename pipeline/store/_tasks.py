@@ -1,0 +1,215 @@
+"""What the store does with tasks, each function one unit of work: accept, move, work."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from pipeline.core import lifecycle
+from pipeline.core.lifecycle import Settled, Step
+from pipeline.core.messages import Run
+from pipeline.core.progress import Progress
+from pipeline.core.task import (
+    Artifacts,
+    Composed,
+    Lane,
+    Product,
+    Stage,
+    Status,
+    Task,
+    TaskWarning,
+    TranscriptInfo,
+    with_layer,
+)
+from pipeline.core.transcript import Segment
+from pipeline.ports import Added, AlreadyThere, Made, NoRoom
+from pipeline.store import _outbox, _rows
+from pipeline.store._sql import SQL
+
+Route = Sequence[Step]
+
+
+def load(conn: sqlite3.Connection, ids: Sequence[str], products: Sequence[str] = _rows.PRODUCTS) -> list[sqlite3.Row]:
+    """Read tasks in the order of ``ids``, with those of their products that are named; unknown ids are left out."""
+    wanted = {"ids": _rows.json_list(ids), "products": _rows.json_list(products)}
+    return conn.execute(SQL["load_tasks"], wanted).fetchall()
+
+
+def load_whole(conn: sqlite3.Connection, ids: Sequence[str]) -> list[Task]:
+    """Read tasks with everything known about them, in the order of ``ids``."""
+    return [_rows.task_of(row) for row in load(conn, ids)]
+
+
+def get(conn: sqlite3.Connection, task_id: str) -> Task | None:
+    """Read one task, None if there is none."""
+    return next(iter(load_whole(conn, [task_id])), None)
+
+
+# Accepting
+
+
+def add(
+    conn: sqlite3.Connection, route: Route, task: Task, work_key: str, *, room: int, force: bool
+) -> Added | AlreadyThere | NoRoom:
+    """Store a new task, unless the same work is there or there is no room; a new task has no products yet."""
+    same = None if force else conn.execute(SQL["same_work"], {"work_key": work_key}).fetchone()
+    if same is not None:
+        return AlreadyThere(same["id"], Status(same["status"]))
+    unfinished = conn.execute(SQL["count_unfinished"]).fetchone()[0]
+    if unfinished >= room:
+        return NoRoom(unfinished)
+    own = {"work_key": work_key, "lane": _lane(task.artifacts, route)}
+    conn.execute(SQL["insert_task"], _rows.columns_of(task) | own)
+    return Added()
+
+
+def _lane(artifacts: Artifacts, route: Route) -> str:
+    step = lifecycle.next_step(artifacts, route)
+    return "deliver" if step is None else step.lane
+
+
+# Moving
+
+
+def claim(conn: sqlite3.Connection, boot_id: str, lane: Lane, now: float, task_id: str | None) -> Settled | None:
+    """Choose, decide and update in one transaction, so that two claims never give out the same task."""
+    if task_id is None:
+        ids = _waiting_ids(conn, lane, now, after=0, limit=1)
+    else:
+        rows = conn.execute(SQL["waiting_one"], {"id": task_id, "lane": lane, "now": now})
+        ids = [row["id"] for row in rows]
+    if not ids:
+        return None
+    task = load_whole(conn, ids)[0]
+    claimed = lifecycle.claim(task, now)
+    _update(conn, claimed.task, expected=task.status, running_boot=boot_id)
+    return claimed
+
+
+def waiting(conn: sqlite3.Connection, lane: Lane, now: float, after: int, limit: int) -> list[Task]:
+    """Read the tasks that may start in this lane, best first."""
+    return load_whole(conn, _waiting_ids(conn, lane, now, after=after, limit=limit))
+
+
+def _waiting_ids(conn: sqlite3.Connection, lane: Lane, now: float, *, after: int, limit: int) -> list[str]:
+    if lane is Lane.TEXT:
+        rows = conn.execute(SQL["waiting_by_sequence"], {"now": now, "after": after, "limit": limit})
+    else:
+        rows = conn.execute(SQL["waiting_by_priority"], {"lane": lane, "now": now, "limit": limit})
+    return [row["id"] for row in rows]
+
+
+def next_due(conn: sqlite3.Connection) -> float | None:
+    """When the first of the retrying tasks may start."""
+    due: float | None = conn.execute(SQL["next_due"]).fetchone()[0]
+    return due
+
+
+def save(conn: sqlite3.Connection, route: Route, settled: Settled, expected: Status, runs: Sequence[Run]) -> bool:
+    """Take a task out of its worker's hands, in its new state; False if it is no longer as expected."""
+    task = settled.task
+    if not _update(conn, task, expected=expected, running_boot=None):
+        return False
+    _place(conn, route, task.id)
+    _outbox.plan(conn, task.id, runs, task.updated_at)
+    return True
+
+
+def _update(conn: sqlite3.Connection, task: Task, *, expected: Status, running_boot: str | None) -> bool:
+    columns = _rows.columns_of(task) | {"expected": expected, "running_boot": running_boot}
+    return conn.execute(SQL["update_task"], columns).rowcount == 1
+
+
+def _place(conn: sqlite3.Connection, route: Route, task_id: str) -> None:
+    """Put the task into the lane of its first missing product, by what is stored and not by what was remembered."""
+    task = load_whole(conn, [task_id])[0]
+    conn.execute(SQL["set_lane"], {"id": task_id, "lane": _lane(task.artifacts, route)})
+
+
+def orphans(conn: sqlite3.Connection, boot_id: str) -> list[Task]:
+    """Read the tasks that are in hand, but not of this boot."""
+    return load_whole(conn, [row["id"] for row in conn.execute(SQL["orphans"], {"boot_id": boot_id})])
+
+
+# Working
+
+
+def enter(conn: sqlite3.Connection, task_id: str, stage: Stage, now: float) -> None:
+    """Note the stage a worker began; a task that came to its end meanwhile stays as it is."""
+    conn.execute(SQL["enter_stage"], {"id": task_id, "stage": stage, "now": now})
+
+
+def wait_for(conn: sqlite3.Connection, task_id: str, waiting_for: str | None, now: float) -> None:
+    """Note what a task that nobody has in hand waits for."""
+    conn.execute(SQL["wait_for"], {"id": task_id, "waiting_for": waiting_for, "now": now})
+
+
+def keep(conn: sqlite3.Connection, route: Route, task_id: str, makes: str, made: Made, now: float) -> None:
+    """Store a product once, with everything that follows from it; keeping it again changes nothing."""
+    product, runs = _product_and_runs(made)
+    columns = {"id": task_id, "name": makes, "data": _rows.product_column(makes, product), "now": now}
+    if conn.execute(SQL["keep_product"], columns).rowcount == 0:
+        return
+    is_transcript = isinstance(product, TranscriptInfo)
+    sequence = conn.execute(SQL["number_transcript"]).fetchone()[0] if is_transcript else None
+    task = load_whole(conn, [task_id])[0]
+    _note(conn, route, _with_made(task, made), sequence, now)
+    _outbox.plan(conn, task_id, runs, now)
+
+
+def _product_and_runs(made: Made) -> tuple[Product, tuple[Run, ...]]:
+    if isinstance(made.product, tuple):
+        return Composed(sum(len(run.messages) for run in made.product)), made.product
+    return made.product, ()
+
+
+def _with_made(task: Task, made: Made) -> Task:
+    layers = task.layers if made.layer is None else with_layer(task, *made.layer)
+    return replace(task, layers=layers, warnings=_joined(task.warnings, made.warnings))
+
+
+def _joined(old: tuple[TaskWarning, ...], new: tuple[TaskWarning, ...]) -> tuple[TaskWarning, ...]:
+    first: dict[str, TaskWarning] = {}
+    for warning in (*old, *new):
+        first.setdefault(warning.type, warning)
+    return tuple(first.values())
+
+
+def _note(conn: sqlite3.Connection, route: Route, task: Task, sequence: int | None, now: float) -> None:
+    columns = {
+        "id": task.id,
+        "sequence": sequence,
+        "layers": _rows.layers_column(task.layers),
+        "warnings": _rows.warnings_column(task.warnings),
+        "search": _rows.search_text(task),
+        "lane": _lane(task.artifacts, route),
+        "now": now,
+    }
+    conn.execute(SQL["note_product"], columns)
+
+
+def drop(conn: sqlite3.Connection, route: Route, task_id: str, makes: Sequence[str]) -> None:
+    """Forget products, and let the task go back to the lane that makes them."""
+    dropped = conn.execute(SQL["drop_products"], {"id": task_id, "products": _rows.json_list(makes)}).rowcount
+    if dropped:
+        _place(conn, route, task_id)
+
+
+def keep_segments(conn: sqlite3.Connection, task_id: str, segments: Sequence[Segment]) -> None:
+    """Store segments; those that are there already stay as they are."""
+    conn.executemany(SQL["keep_segment"], [_rows.columns_of_segment(task_id, segment) for segment in segments])
+
+
+def segments(conn: sqlite3.Connection, task_id: str) -> tuple[Segment, ...]:
+    """Read a task's segments in order."""
+    return tuple(_rows.segment_of(row) for row in conn.execute(SQL["segments"], {"task_id": task_id}))
+
+
+def note_progress(conn: sqlite3.Connection, latest: Mapping[str, Progress], now: float) -> None:
+    """Store the latest reading of tasks that are still processing."""
+    columns = [
+        {"id": task_id, "percent": progress.percent, "reading": _rows.reading_column(progress.reading), "now": now}
+        for task_id, progress in latest.items()
+    ]
+    conn.executemany(SQL["note_progress"], columns)

@@ -1,0 +1,180 @@
+"""Units of work: many small transactions made durable together, on the connection's own thread.
+
+A unit is one function ``(connection) -> result``. All units that wait when the thread comes round run in
+one ``BEGIN IMMEDIATE … COMMIT``, each in a savepoint of its own, so that one ``fsync`` and one hop between
+threads serve up to 64 callers. The hops are what costs: one await per statement is about 14 times slower
+than this, with or without a shared commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import aiosqlite
+
+from pipeline.errors import DbBusy, DiskFull, Interrupted
+
+T = TypeVar("T")
+Work = Callable[[sqlite3.Connection], T]
+
+LARGEST_BATCH = 64
+"""More units than this wait for the next commit, so that the first of them is not kept waiting."""
+
+_PRIMARY_CODE = 0xFF  # the extended result codes of SQLite add bits above this
+
+
+@dataclass(slots=True)
+class _Unit:
+    work: Work[Any]
+    writes: bool
+    future: asyncio.Future[Any]
+    result: Any = None
+    error: BaseException | None = None
+
+    def settle(self) -> None:
+        """Give the caller its result; a caller that was cancelled is no longer there to take it."""
+        if self.future.done():
+            return
+        if self.error is None:
+            self.future.set_result(self.result)
+        else:
+            self.future.set_exception(self.error)
+
+
+class UnitsOfWork:
+    """One SQLite connection and the units that wait for it. Used from one event loop."""
+
+    def __init__(self) -> None:
+        """Begin closed."""
+        self._waiting: deque[_Unit] = deque()
+        self._db: aiosqlite.Connection | None = None
+        self._flushing: asyncio.Task[None] | None = None
+
+    async def open(self, path: Path, prepare: Work[None]) -> None:
+        """Connect, and run ``prepare`` before any unit; if it raises, nothing stays open."""
+        self._db = await aiosqlite.connect(path, factory=_connection_class(self._waiting), isolation_level=None)
+        try:
+            await self.read(prepare)
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Run every unit that waits, then end the connection and its thread; a second call does nothing."""
+        db, self._db = self._db, None
+        if db is not None:
+            await db.close()
+
+    async def write(self, work: Work[T]) -> T:
+        """Run ``work`` in a transaction; its changes are durable when this returns.
+
+        The unit runs even if the caller is cancelled meanwhile.
+
+        Raises:
+            DbBusy: another program holds the database.
+            DiskFull: there is no space for the change.
+            Interrupted: the store is closed.
+        """
+        return await self._enqueue(work, writes=True)
+
+    async def read(self, work: Work[T]) -> T:
+        """Run ``work`` outside the shared transaction; it sees every write that was begun before it."""
+        return await self._enqueue(work, writes=False)
+
+    def _enqueue(self, work: Work[T], *, writes: bool) -> asyncio.Future[T]:
+        if self._db is None:
+            raise Interrupted("the store is closed")
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Unit(work, writes, future))
+        if self._flushing is None or self._flushing.done():
+            self._flushing = asyncio.create_task(self._flush(self._db), name="store flush")
+        return future
+
+    async def _flush(self, db: aiosqlite.Connection) -> None:
+        while self._waiting:
+            await db.commit()
+
+
+def _connection_class(waiting: deque[_Unit]) -> type[sqlite3.Connection]:
+    class UnitConnection(sqlite3.Connection):
+        """A connection whose ``commit()`` runs the units that wait; ``aiosqlite`` calls it on its thread."""
+
+        def commit(self) -> None:
+            batch = [waiting.popleft() for _ in range(min(len(waiting), LARGEST_BATCH))]
+            _run_writes(self, [unit for unit in batch if unit.writes])
+            _run_reads(self, [unit for unit in batch if not unit.writes])
+
+        def close(self) -> None:
+            """Leave nobody waiting, even if whoever closes the store is cancelled while it does."""
+            while waiting:
+                self.commit()
+            super().close()
+
+    return UnitConnection
+
+
+def _run_writes(conn: sqlite3.Connection, units: Sequence[_Unit]) -> None:
+    """Make all units durable with one commit; if that fails, none of them happened."""
+    if not units:
+        return
+    try:
+        conn.execute("BEGIN IMMEDIATE")
+        for unit in units:
+            _run_in_savepoint(conn, unit)
+        conn.execute("COMMIT")
+    except BaseException as error:  # noqa: BLE001 - whatever it is, it is the answer every caller waits for
+        for unit in units:
+            unit.error = _named(error)
+        if conn.in_transaction:
+            with suppress(sqlite3.Error):  # SQLite gave the transaction up by itself
+                conn.execute("ROLLBACK")
+    _hand_out(units)
+
+
+def _run_in_savepoint(conn: sqlite3.Connection, unit: _Unit) -> None:
+    conn.execute("SAVEPOINT unit")
+    try:
+        unit.result = unit.work(conn)
+    except Exception as error:
+        if not conn.in_transaction:  # SQLite rolled everything back: the whole batch has failed
+            raise
+        unit.error = _named(error)
+        conn.execute("ROLLBACK TO unit")
+    conn.execute("RELEASE unit")
+
+
+def _run_reads(conn: sqlite3.Connection, units: Sequence[_Unit]) -> None:
+    for unit in units:
+        try:
+            unit.result = unit.work(conn)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it is the answer its caller waits for
+            unit.error = _named(error)
+        _hand_out([unit])
+
+
+def _hand_out(units: Sequence[_Unit]) -> None:
+    def settle_all() -> None:
+        for unit in units:
+            unit.settle()
+
+    units[0].future.get_loop().call_soon_threadsafe(settle_all)
+
+
+def _named(error: BaseException) -> BaseException:
+    """Translate what SQLite says about the machine into our words; everything else stays what it is."""
+    code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        named: BaseException = DbBusy(str(error))
+    elif code == sqlite3.SQLITE_FULL:
+        named = DiskFull(str(error))
+    else:
+        return error
+    named.__cause__ = error
+    return named

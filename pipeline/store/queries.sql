@@ -1,0 +1,196 @@
+-- Every statement of the SQLite store, by name, in the order in which a task meets them.
+-- Lists of ids come as JSON arrays. Conditions are spelled as the partial indexes spell them.
+
+---------------------------------------------------------------------------------------------------
+-- Reading tasks
+
+-- name: load_tasks
+SELECT task.*,
+       (SELECT json_group_object(name, json(data)) FROM artifact
+         WHERE task_id = task.id AND name IN (SELECT value FROM json_each(:products))) AS artifacts
+  FROM json_each(:ids) AS wanted JOIN task ON task.id = wanted.value
+ ORDER BY wanted.key;
+
+---------------------------------------------------------------------------------------------------
+-- Accepting
+
+-- name: same_work
+SELECT id, status FROM task
+ WHERE work_key = :work_key AND status NOT IN ('failed', 'cancelled', 'timeout')
+ ORDER BY number DESC LIMIT 1;
+
+-- name: count_unfinished
+SELECT count(*) FROM task
+ WHERE sequence IS NULL AND status IN ('pending', 'processing', 'retrying');
+
+-- name: insert_task
+INSERT INTO task (id, owner, work_key, client_ref, url, canonical, search, options, priority, status, stage, lane,
+                  waiting_for, attempt, max_attempts, not_before, layers, warnings, failure,
+                  created_at, started_at, updated_at, finished_at)
+VALUES (:id, :owner, :work_key, :client_ref, :url, :canonical, :search, :options, :priority, :status, :stage, :lane,
+        :waiting_for, :attempt, :max_attempts, :not_before, :layers, :warnings, :failure,
+        :created_at, :started_at, :updated_at, :finished_at);
+
+---------------------------------------------------------------------------------------------------
+-- Moving
+
+-- name: waiting_by_priority
+SELECT id FROM task
+ WHERE lane = :lane AND running_boot IS NULL AND status IN ('pending', 'processing', 'retrying')
+   AND coalesce(not_before, 0) <= :now
+ ORDER BY priority DESC, number LIMIT :limit;
+
+-- name: waiting_by_sequence
+SELECT id FROM task
+ WHERE lane = 'text' AND running_boot IS NULL AND status IN ('pending', 'processing', 'retrying')
+   AND coalesce(not_before, 0) <= :now AND sequence > :after
+ ORDER BY sequence LIMIT :limit;
+
+-- name: waiting_one
+SELECT id FROM task
+ WHERE id = :id AND lane = :lane AND running_boot IS NULL AND status IN ('pending', 'processing', 'retrying')
+   AND coalesce(not_before, 0) <= :now;
+
+-- name: next_due
+SELECT min(not_before) FROM task WHERE status = 'retrying';
+
+-- name: update_task
+UPDATE task
+   SET status = :status, stage = :stage, waiting_for = :waiting_for, attempt = :attempt, not_before = :not_before,
+       layers = :layers, warnings = :warnings, failure = :failure,
+       started_at = :started_at, updated_at = :updated_at, finished_at = :finished_at,
+       running_boot = :running_boot,
+       percent = CASE WHEN :status = 'completed' THEN 100.0 ELSE percent END
+ WHERE id = :id AND status = :expected;
+
+-- name: orphans
+SELECT id FROM task
+ WHERE running_boot IS NOT NULL AND running_boot <> :boot_id
+ ORDER BY number;
+
+---------------------------------------------------------------------------------------------------
+-- Working
+
+-- name: enter_stage
+UPDATE task SET stage = :stage, waiting_for = NULL, updated_at = :now
+ WHERE id = :id AND status = 'processing';
+
+-- name: wait_for
+UPDATE task SET waiting_for = :waiting_for, updated_at = :now
+ WHERE id = :id AND running_boot IS NULL AND status IN ('pending', 'processing', 'retrying')
+   AND waiting_for IS NOT :waiting_for;
+
+-- name: keep_product
+INSERT INTO artifact (task_id, name, data, made_at)
+SELECT id, :name, :data, :now FROM task WHERE id = :id
+ON CONFLICT (task_id, name) DO NOTHING;
+
+-- name: number_transcript
+UPDATE transcript_counter SET last = last + 1 RETURNING last;
+
+-- name: note_product
+UPDATE task
+   SET sequence = coalesce(:sequence, sequence), layers = :layers, warnings = :warnings, search = :search,
+       lane = :lane, updated_at = :now
+ WHERE id = :id;
+
+-- name: drop_products
+DELETE FROM artifact WHERE task_id = :id AND name IN (SELECT value FROM json_each(:products));
+
+-- name: set_lane
+UPDATE task SET lane = :lane WHERE id = :id;
+
+-- name: keep_segment
+INSERT INTO segment (task_id, id, start_s, end_s, text, words)
+VALUES (:task_id, :id, :start_s, :end_s, :text, :words)
+ON CONFLICT (task_id, id) DO NOTHING;
+
+-- name: segments
+SELECT id, start_s, end_s, text, words FROM segment WHERE task_id = :task_id ORDER BY id;
+
+-- name: note_progress
+UPDATE task SET percent = max(percent, :percent), reading = :reading, updated_at = :now
+ WHERE id = :id AND status = 'processing';
+
+---------------------------------------------------------------------------------------------------
+-- Delivering
+
+-- name: insert_run
+INSERT INTO run (task_id, robot, made_at) VALUES (:task_id, :robot, :now) RETURNING id;
+
+-- name: insert_message
+INSERT INTO message (run_id, robot, number, total, kind, format, text, bytes, state, changed_at)
+VALUES (:run_id, :robot, :number, :total, :kind, :format, :text, :bytes, 'planned', :now);
+
+-- name: lanes
+SELECT robot FROM message
+ WHERE state IN ('planned', 'sending', 'in_doubt')
+ GROUP BY robot ORDER BY min(run_id);
+
+-- name: next_message
+SELECT message.*, run.task_id FROM message JOIN run ON run.id = message.run_id
+ WHERE message.robot IS :robot AND message.state IN ('planned', 'sending', 'in_doubt')
+ ORDER BY message.run_id, message.id LIMIT 1;
+
+-- name: mark_message
+UPDATE message
+   SET state = :state, why = :why, changed_at = :now,
+       attempts = attempts + (:state = 'sending'),
+       sending_at = CASE WHEN :state = 'sending' THEN :now ELSE sending_at END,
+       sent_at = CASE WHEN :state = 'sent' THEN :now ELSE sent_at END
+ WHERE id = :id AND state = :expected;
+
+-- name: recent_sends
+SELECT sending_at FROM message
+ WHERE robot IS :robot AND sending_at IS NOT NULL AND sending_at >= :since
+ ORDER BY sending_at;
+
+-- name: doubt_unfinished_sends
+UPDATE message SET state = 'in_doubt', changed_at = :now
+ WHERE state IN ('planned', 'sending', 'in_doubt') AND state = 'sending';
+
+-- name: delivered
+SELECT id,
+       EXISTS (SELECT 1 FROM run JOIN message ON message.run_id = run.id
+                WHERE run.task_id = task.id AND message.state IN ('planned', 'sending', 'in_doubt')) AS held
+  FROM task
+ WHERE lane = 'deliver' AND status = 'processing' AND running_boot IS NULL
+   AND NOT EXISTS (SELECT 1 FROM run JOIN message ON message.run_id = run.id
+                    WHERE run.task_id = task.id AND message.state IN ('planned', 'sending', 'in_doubt')
+                      AND (message.robot IS NULL
+                           OR message.robot NOT IN (SELECT value FROM json_each(:paused))))
+ ORDER BY number;
+
+---------------------------------------------------------------------------------------------------
+-- Showing
+
+-- name: task_of_owner
+SELECT id FROM task WHERE id = :id AND owner = :owner;
+
+-- name: page
+SELECT id, number FROM task
+ WHERE owner = :owner AND number < :before
+   AND (:status IS NULL OR status = :status)
+   AND (:since IS NULL OR created_at >= :since)
+   AND (:q IS NULL OR instr(search, :q) > 0)
+ ORDER BY number DESC LIMIT :limit;
+
+-- name: positions
+SELECT id, position
+  FROM (SELECT id, row_number() OVER (ORDER BY priority DESC, number) AS position
+          FROM task WHERE status = 'pending')
+ WHERE id IN (SELECT value FROM json_each(:ids));
+
+-- name: message_figures
+SELECT run.task_id AS id,
+       sum(message.state = 'sent') AS sent,
+       sum(message.state IN ('planned', 'sending', 'in_doubt')) AS pending,
+       sum(message.state = 'refused') AS refused
+  FROM run JOIN message ON message.run_id = run.id
+ WHERE run.task_id IN (SELECT value FROM json_each(:ids))
+ GROUP BY run.task_id;
+
+-- name: messages_of_task
+SELECT message.* FROM run JOIN message ON message.run_id = run.id
+ WHERE run.task_id = :task_id
+ ORDER BY run.id, message.id;

@@ -1,0 +1,133 @@
+"""The store in one SQLite file: every method is one unit of work on the connection's own thread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pipeline.core.lifecycle import Settled, Step
+from pipeline.core.messages import MessageState, Run
+from pipeline.core.progress import Progress
+from pipeline.core.task import Lane, Stage, Status, Task
+from pipeline.core.transcript import Segment
+from pipeline.ports import Added, AlreadyThere, Made, MessageRow, NoRoom, Outgoing, TaskView
+from pipeline.store import _file, _outbox, _tasks, _views
+from pipeline.store._unit import UnitsOfWork
+
+
+class SqliteStore:
+    """Tasks, their products and their messages in one file; see ``ports.TaskStore`` for what each method promises."""
+
+    def __init__(self, path: Path, route: Sequence[Step], boot_id: str) -> None:
+        """Know the file; ``open`` touches it.
+
+        Args:
+            path: the database file; made if it does not exist.
+            route: every stage in order; the first whose product is missing decides a task's lane.
+            boot_id: names this start of the daemon, so that the next one can tell whose work was left behind.
+        """
+        self._path = path
+        self._route = tuple(route)
+        self._boot_id = boot_id
+        self._units = UnitsOfWork()
+
+    async def open(self) -> None:
+        """Open, check and migrate the file.
+
+        Raises:
+            DataFolderUnusable: it is damaged, of a newer release, or cannot be written; never silently replaced.
+        """
+        with _file.naming(self._path):
+            _file.make_private(self._path)
+            await self._units.open(self._path, lambda conn: _file.prepare(conn, self._path))
+
+    async def close(self) -> None:
+        """Finish what was begun and close the file; close the store last."""
+        await self._units.close()
+
+    # Accepting
+
+    async def add(self, task: Task, work_key: str, *, room: int, force: bool) -> Added | AlreadyThere | NoRoom:
+        return await self._units.write(
+            lambda conn: _tasks.add(conn, self._route, task, work_key, room=room, force=force)
+        )
+
+    # Moving
+
+    async def claim(self, lane: Lane, now: float, task_id: str | None = None) -> Settled | None:
+        return await self._units.write(lambda conn: _tasks.claim(conn, self._boot_id, lane, now, task_id))
+
+    async def waiting(self, lane: Lane, now: float, *, after: int = 0, limit: int = 100) -> list[Task]:
+        return await self._units.read(lambda conn: _tasks.waiting(conn, lane, now, after, limit))
+
+    async def next_due(self) -> float | None:
+        return await self._units.read(_tasks.next_due)
+
+    async def save(self, settled: Settled, *, expected: Status, runs: Sequence[Run] = ()) -> bool:
+        return await self._units.write(lambda conn: _tasks.save(conn, self._route, settled, expected, runs))
+
+    async def orphans(self) -> list[Task]:
+        return await self._units.read(lambda conn: _tasks.orphans(conn, self._boot_id))
+
+    # Working
+
+    async def get(self, task_id: str) -> Task | None:
+        return await self._units.read(lambda conn: _tasks.get(conn, task_id))
+
+    async def enter(self, task_id: str, stage: Stage, now: float) -> None:
+        await self._units.write(lambda conn: _tasks.enter(conn, task_id, stage, now))
+
+    async def wait_for(self, task_id: str, waiting_for: str | None, now: float) -> None:
+        await self._units.write(lambda conn: _tasks.wait_for(conn, task_id, waiting_for, now))
+
+    async def keep(self, task_id: str, makes: str, made: Made, now: float) -> None:
+        await self._units.write(lambda conn: _tasks.keep(conn, self._route, task_id, makes, made, now))
+
+    async def drop(self, task_id: str, makes: Sequence[str]) -> None:
+        await self._units.write(lambda conn: _tasks.drop(conn, self._route, task_id, makes))
+
+    async def keep_segments(self, task_id: str, segments: Sequence[Segment]) -> None:
+        await self._units.write(lambda conn: _tasks.keep_segments(conn, task_id, segments))
+
+    async def segments(self, task_id: str) -> tuple[Segment, ...]:
+        return await self._units.read(lambda conn: _tasks.segments(conn, task_id))
+
+    async def note_progress(self, latest: Mapping[str, Progress], now: float) -> None:
+        await self._units.write(lambda conn: _tasks.note_progress(conn, latest, now))
+
+    # Delivering
+
+    async def lanes(self) -> list[str | None]:
+        return await self._units.read(_outbox.lanes)
+
+    async def next_message(self, robot: str | None) -> Outgoing | None:
+        return await self._units.read(lambda conn: _outbox.next_message(conn, robot))
+
+    async def mark(
+        self, message_id: int, state: MessageState, now: float, *, expected: MessageState, why: str = ""
+    ) -> bool:
+        return await self._units.write(lambda conn: _outbox.mark(conn, message_id, state, now, expected, why))
+
+    async def recent_sends(self, robot: str | None, since: float) -> list[float]:
+        return await self._units.read(lambda conn: _outbox.recent_sends(conn, robot, since))
+
+    async def doubt_unfinished_sends(self, now: float) -> int:
+        return await self._units.write(lambda conn: _outbox.doubt_unfinished_sends(conn, now))
+
+    async def delivered(self, paused: Sequence[str]) -> list[tuple[Task, bool]]:
+        return await self._units.read(lambda conn: _views.delivered(conn, paused))
+
+    # Showing
+
+    async def view(self, task_id: str, owner: str) -> TaskView | None:
+        return await self._units.read(lambda conn: _views.view(conn, task_id, owner))
+
+    async def page(
+        self, owner: str, *, status: Status | None, q: str | None, since: float | None, limit: int, before: int | None
+    ) -> tuple[list[TaskView], int | None]:
+        return await self._units.read(
+            lambda conn: _views.page(conn, owner, status=status, q=q, since=since, limit=limit, before=before)
+        )
+
+    async def messages(self, task_id: str) -> list[MessageRow]:
+        return await self._units.read(lambda conn: _outbox.messages(conn, task_id))

@@ -1,0 +1,150 @@
+"""The program that children are forked from: warm with the libraries they need, single-threaded, idle.
+
+Importing yt-dlp costs 0.3 CPU-seconds; a fork of this process costs a few milliseconds. The daemon sends
+one line and four file descriptors over a Unix socket: stdin, stdout and stderr of the child, and a pipe on
+which this process, the child's parent, writes how the child ended. When the daemon dies the socket closes
+and this program ends; the children end by their own lifeline.
+
+The child's side: request as the first line of stdin, JSON lines on stdout, and stdin is the lifeline: at its
+end the child ends its whole process group, grandchildren included.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import selectors
+import signal
+import socket
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from pipeline.errors import StageFailed
+
+FDS_PER_CHILD = 4
+CHILD_NICENESS = 5
+"""Children yield to the HTTP side and to the outbox."""
+
+Emit = Callable[[dict[str, Any]], None]
+
+
+def serve(control: socket.socket) -> None:
+    """Fork a child for every line on ``control`` until it closes."""
+    minders: dict[int, int] = {}
+    wake_r, wake_w = os.pipe()
+    os.set_blocking(wake_w, False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(wake_w, warn_on_full_buffer=False)
+    with selectors.DefaultSelector() as selector:
+        selector.register(control, selectors.EVENT_READ)
+        selector.register(wake_r, selectors.EVENT_READ)
+        while True:
+            for key, _ in selector.select():
+                if key.fileobj is control:
+                    if not _fork_one(control, minders, (wake_r, wake_w)):
+                        return
+                else:
+                    os.read(wake_r, 4096)
+            _reap(minders)
+
+
+def _fork_one(control: socket.socket, minders: dict[int, int], wakers: tuple[int, int]) -> bool:
+    line, fds, _, _ = socket.recv_fds(control, 4096, FDS_PER_CHILD)
+    if not line:
+        return False
+    stdin, stdout, stderr, ending = fds
+    pid = os.fork()
+    if pid == 0:
+        control.close()
+        for fd in (ending, *minders.values(), *wakers):
+            os.close(fd)
+        _become_child(json.loads(line)["program"], stdin, stdout, stderr)
+    for fd in (stdin, stdout, stderr):
+        os.close(fd)
+    minders[pid] = ending
+    control.sendall(json.dumps({"pid": pid}).encode() + b"\n")
+    return True
+
+
+def _reap(minders: dict[int, int]) -> None:
+    while minders:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if pid == 0:
+            return
+        ending = minders.pop(pid)
+        with contextlib.suppress(OSError):
+            os.write(ending, str(os.waitstatus_to_exitcode(status)).encode())
+        os.close(ending)
+
+
+def _become_child(program: str, stdin: int, stdout: int, stderr: int) -> NoReturn:
+    status = 1
+    try:
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
+        os.setpgid(0, 0)
+        os.nice(CHILD_NICENESS)
+        for target, fd in enumerate((stdin, stdout, stderr)):
+            os.dup2(fd, target)
+        os.closerange(3, max(stdin, stdout, stderr) + 1)
+        status = _run(program)
+    except BaseException:  # noqa: BLE001 - a forked child must never return into its parent's code
+        traceback.print_exc()
+    finally:
+        os._exit(status)
+
+
+def _run(program: str) -> int:
+    with open(0, "rb", buffering=0, closefd=False) as request_file:
+        request = json.loads(_first_line(request_file.fileno()))
+    threading.Thread(target=hold_lifeline, name="lifeline", daemon=True).start()
+    try:
+        result = importlib.import_module(program).main(request, emit)
+    except StageFailed as failure:
+        emit({"failed": {"type": failure.type, "detail": failure.detail}})
+        return 0
+    emit({"result": result})
+    return 0
+
+
+def _first_line(fd: int) -> bytes:
+    line = b""
+    while not line.endswith(b"\n"):
+        piece = os.read(fd, 65536)
+        if not piece:
+            os._exit(0)
+        line += piece
+    return line
+
+
+def hold_lifeline() -> None:
+    """End this process group when stdin closes: the daemon is gone."""
+    while os.read(0, 4096):
+        pass
+    os.killpg(0, signal.SIGKILL)
+
+
+_writing = threading.Lock()
+
+
+def emit(line: dict[str, Any]) -> None:
+    """Write one JSON line to the daemon."""
+    data = json.dumps(line, ensure_ascii=True).encode() + b"\n"
+    with _writing:
+        while data:
+            data = data[os.write(1, data) :]
+
+
+if __name__ == "__main__":
+    for name in sys.argv[2:]:
+        preloaded = importlib.import_module(name)
+        if hasattr(preloaded, "warm"):
+            preloaded.warm()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    serve(socket.socket(fileno=int(sys.argv[1])))

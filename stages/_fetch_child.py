@@ -1,0 +1,266 @@
+"""The fetch child: yt-dlp inside a process of its own. Forked from the zygote; see ``pipeline.zygote``.
+
+Two modes. ``resolve`` asks the site what it has and leaves the extractor's findings in a file; ``download``
+fetches the media those findings name, going on from a part left by an earlier attempt.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import resource
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import (
+    DiskFull,
+    DownloadTooLarge,
+    DownloadTruncated,
+    LiveNotSupported,
+    MediaInvalid,
+    PlaylistNotAllowed,
+    SourceForbidden,
+    SourceNotFound,
+    SourceRateLimited,
+    SourceUnreachable,
+    SourceUnsupported,
+    StageFailed,
+)
+
+Emit = Callable[[dict[str, Any]], None]
+
+MIB = 1024 * 1024
+FILE_SIZE_SLACK_BYTES = 64 * MIB
+"""The kernel's limit lies this far above ours, so that ours speaks first and the kernel's is the wall."""
+
+
+def warm() -> None:
+    """Do once, in the zygote, what every child would do again: build the list of sites and their patterns."""
+    import yt_dlp  # noqa: PLC0415 - heavy: loaded by the zygote, before it forks
+
+    with yt_dlp.YoutubeDL({"quiet": True, "cachedir": False}) as ydl:
+        for extractor in ydl._ies.values():  # noqa: SLF001 - yt-dlp has no public way to do this ahead of a request
+            extractor.suitable("https://warm.invalid/")
+
+
+def main(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
+    """Run one mode; returns the fields of ``MediaInfo`` or ``MediaFile``.
+
+    Raises:
+        StageFailed: the failure, by its name.
+    """
+    import yt_dlp  # noqa: PLC0415 - heavy; already loaded in the zygote
+
+    os.environ.update(HOME=str(Path(request["info_path"]).parent), YTDLP_NO_PLUGINS="1")
+    try:
+        if request["mode"] == "resolve":
+            return _resolve(yt_dlp, request, emit)
+        return _download(yt_dlp, request, emit)
+    except StageFailed:
+        raise
+    except yt_dlp.utils.YoutubeDLError as error:
+        raise _named(yt_dlp, error) from error
+
+
+def _resolve(yt_dlp: Any, request: dict[str, Any], emit: Emit) -> dict[str, Any]:  # noqa: ANN401 - a module
+    with yt_dlp.YoutubeDL(_options(request, emit)) as ydl:
+        info = ydl.extract_info(request["url"], download=False)
+        info = _single(info)
+        Path(request["info_path"]).write_text(json.dumps(ydl.sanitize_info(info)), encoding="utf-8")
+    author = info.get("uploader") or info.get("channel") or info.get("creator")
+    return {
+        "extractor": str(info.get("extractor_key") or "Generic"),
+        "media_id": _encodable(info.get("id")),
+        "title": _title(info),
+        "author": _encodable(author) or None,
+        "duration_s": float(info["duration"]) if info.get("duration") else None,
+        "page_url": _encodable(info.get("webpage_url")) or None,
+    }
+
+
+def _encodable(text: object) -> str:
+    """The text with whatever UTF-8 cannot hold (half a surrogate pair) replaced."""
+    return str(text or "").encode("utf-8", "replace").decode()
+
+
+def _title(info: dict[str, Any]) -> str:
+    title = _encodable(info.get("title") or info.get("id"))
+    # A page's only <video> is numbered like one of several.
+    return title.removesuffix(" (1)") if info.get("extractor_key") == "HTML5MediaEmbed" else title
+
+
+def _single(info: dict[str, Any] | None) -> dict[str, Any]:
+    """The one video of what was found; several are refused."""
+    if info is None:
+        raise SourceUnsupported
+    if info.get("_type") in {"playlist", "multi_video"}:
+        entries = [entry for entry in info.get("entries") or () if entry]
+        if not entries:
+            raise SourceUnsupported
+        if len(entries) > 1:
+            raise PlaylistNotAllowed(str(len(entries)))
+        info = entries[0]
+    if info.get("is_live") or info.get("live_status") == "is_upcoming":
+        raise LiveNotSupported
+    return info
+
+
+def _download(yt_dlp: Any, request: dict[str, Any], emit: Emit) -> dict[str, Any]:  # noqa: ANN401 - a module
+    limit = request["max_bytes"]
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit + FILE_SIZE_SLACK_BYTES, limit + FILE_SIZE_SLACK_BYTES))
+    options = _options(request, emit) | {
+        "outtmpl": {"default": f"{request['stem']}.%(ext)s"},
+        "paths": {"home": request["folder"]},
+        "progress_hooks": [_Meter(limit, emit)],
+    }
+    with yt_dlp.YoutubeDL(options) as ydl:
+        info = _known(request) or _single(ydl.extract_info(request["url"], download=False))
+        info = ydl.process_ie_result(info, download=True)
+    path = _downloaded(info, request)
+    if path.stat().st_size == 0:
+        raise MediaInvalid("the file is empty")
+    return {"name": path.name, "size_bytes": path.stat().st_size}
+
+
+def _known(request: dict[str, Any]) -> dict[str, Any] | None:
+    """What ``resolve`` found, if it is still there."""
+    try:
+        found: dict[str, Any] = json.loads(Path(request["info_path"]).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    return found
+
+
+def _downloaded(info: dict[str, Any], request: dict[str, Any]) -> Path:
+    for download in info.get("requested_downloads") or ():
+        return Path(download["filepath"])
+    raise DownloadTruncated(f"nothing arrived under {request['stem']}")
+
+
+class _Meter:
+    """Counts what arrives, whatever length the server named, and says so when there is more of it."""
+
+    def __init__(self, limit: int, emit: Emit) -> None:
+        self._limit = limit
+        self._emit = emit
+        self._most = -1
+
+    def __call__(self, reading: dict[str, Any]) -> None:
+        total = reading.get("total_bytes") or reading.get("total_bytes_estimate")
+        done = reading.get("downloaded_bytes") or 0
+        if max(done, total or 0) > self._limit:
+            raise DownloadTooLarge(f"{max(done, total or 0) // MIB} MiB")
+        if done > self._most:
+            self._most = done
+            self._emit({"bytes_done": done, "bytes_total": int(total) if total else None, "eta_s": reading.get("eta")})
+
+
+class _Relay:
+    """Hands yt-dlp's own words to our log."""
+
+    def __init__(self, emit: Emit) -> None:
+        self._emit = emit
+
+    def debug(self, message: str) -> None:
+        self._say(10, message)
+
+    def info(self, message: str) -> None:
+        self._say(10, message)
+
+    def warning(self, message: str) -> None:
+        self._say(10, message)
+
+    def error(self, message: str) -> None:
+        self._say(20, message)
+
+    def _say(self, level: int, message: str) -> None:
+        self._emit({"log": {"level": level, "event": "yt-dlp", "says": message[:2000]}})
+
+
+def _options(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
+    """Everything yt-dlp may do here; what is not named stays off."""
+    return {
+        "format": "bestaudio/best",
+        "noplaylist": True,
+        "default_search": "error",
+        "socket_timeout": request["socket_timeout_s"],
+        "retries": 2,
+        "fragment_retries": 2,
+        "extractor_retries": 1,
+        "continuedl": True,
+        "hls_prefer_native": True,
+        "cachedir": False,
+        "allow_unplayable_formats": False,
+        "enable_file_urls": False,
+        "postprocessors": [],
+        "fixup": "never",
+        "overwrites": False,
+        "quiet": True,
+        "noprogress": True,
+        "color": "never",
+        "logger": _Relay(emit),
+        "proxy": "",
+    }
+
+
+_STATUS = {401: SourceForbidden, 403: SourceForbidden, 404: SourceNotFound, 410: SourceNotFound}
+_STATUS |= {429: SourceRateLimited, 451: SourceForbidden}
+_FORBIDDEN = re.compile(
+    r"log ?in|sign in|private video|cookies|members|geo.?restrict|not available in your", re.IGNORECASE
+)
+_GONE = re.compile(r"removed|deleted|no longer (available|exists)|does not exist|unavailable", re.IGNORECASE)
+
+
+def _named(yt_dlp: Any, error: Exception) -> StageFailed:  # noqa: ANN401, PLR0911 - a module; one return a kind
+    """Translate yt-dlp's errors: by their cause where there is one, by their words where not."""
+    for cause in _causes(error):
+        if isinstance(cause, StageFailed):
+            return cause
+        status = getattr(cause, "status", None)
+        if isinstance(status, int):
+            return _STATUS.get(status, SourceUnreachable)(f"HTTP {status}")
+        if isinstance(cause, yt_dlp.utils.ContentTooShortError):
+            return DownloadTruncated(f"{cause.downloaded} of {cause.expected} bytes")
+        if isinstance(cause, yt_dlp.networking.exceptions.IncompleteRead):
+            return DownloadTruncated(f"{cause.partial} bytes arrived")
+        if isinstance(cause, yt_dlp.utils.GeoRestrictedError):
+            return SourceForbidden("not in this region")
+        if isinstance(cause, yt_dlp.utils.UnsupportedError):
+            return SourceUnsupported()
+        if isinstance(cause, OSError) and cause.errno in {28, 122}:
+            return DiskFull()
+        if isinstance(cause, yt_dlp.networking.exceptions.TransportError | TimeoutError | ConnectionError):
+            return SourceUnreachable(_short(cause))
+    return _by_words(str(error))
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """The error and everything it came from, outermost first."""
+    seen: list[BaseException] = []
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        one = waiting.pop(0)
+        if one is None or one in seen:
+            continue
+        seen.append(one)
+        exc_info = getattr(one, "exc_info", None)
+        waiting += [exc_info[1] if exc_info else None, getattr(one, "cause", None), one.__cause__, one.__context__]
+    return seen
+
+
+def _by_words(words: str) -> StageFailed:
+    if "more expected" in words:
+        return DownloadTruncated(words[:200])
+    if "is empty" in words or "did not get any data blocks" in words.lower():
+        return MediaInvalid("the file is empty")
+    if _FORBIDDEN.search(words):
+        return SourceForbidden(words[:200])
+    if _GONE.search(words):
+        return SourceNotFound(words[:200])
+    return SourceUnsupported(words[:200])
+
+
+def _short(error: BaseException) -> str:
+    return str(error).splitlines()[0][:200] if str(error) else type(error).__name__

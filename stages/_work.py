@@ -1,0 +1,10 @@
+"""Names in a task's work folder that several stages know."""
+
+INFO_NAME = "info.json"
+"""What the extractor found, so that the page is not fetched again."""
+MEDIA_STEM = "media"
+"""The downloaded file, before its extension."""
+AUDIO_NAME = "audio.s16le"
+"""16 kHz mono signed 16-bit little-endian samples, nothing else."""
+SAMPLE_RATE = 16_000
+BYTES_PER_SAMPLE = 2

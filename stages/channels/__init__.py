@@ -1,0 +1,1 @@
+"""Ways to a reader: each sends one message at a time, exactly as it was frozen."""

@@ -1,0 +1,66 @@
+"""Download: from what the site said to one media file in the task's work folder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline.core.task import Artifacts, Lane, MediaFile, Stage
+from pipeline.errors import DownloadTimeout, DownloadTruncated, SourceForbidden
+from pipeline.ports import ChildDied, ChildTimeout, Made, StageContext
+from stages._work import INFO_NAME, MEDIA_STEM
+
+
+class Download:
+    """Fetch the best audio there is, or the whole file where the sound cannot be had alone."""
+
+    name = Stage.DOWNLOAD
+    lane = Lane.FETCH
+    makes = "file"
+    weight = 20.0
+
+    def run(self, ctx: StageContext, artifacts: Artifacts) -> Made:  # noqa: ARG002 - the child reads what resolve left
+        """Make ``file``; a part left by an earlier attempt is continued where the server allows it."""
+        limits = ctx.settings.download
+        info = ctx.work / INFO_NAME
+        request = {
+            "mode": "download",
+            "url": ctx.task.source.url,
+            "info_path": str(info),
+            "folder": str(ctx.work),
+            "stem": MEDIA_STEM,
+            "max_bytes": limits.max_mb * 1024 * 1024,
+            "socket_timeout_s": min(30.0, limits.stall_s),
+        }
+        try:
+            found = ctx.run_child(
+                "stages._fetch_child",
+                request,
+                lambda line: _report(ctx, line),
+                timeout_s=limits.timeout_s,
+                stall_s=limits.stall_s,
+            )
+        except ChildTimeout as timeout:
+            raise DownloadTimeout(_which(timeout, limits)) from None
+        except ChildDied as death:
+            ctx.log.warning("the fetch child died", status=death.status, last_words=death.last_words)
+            raise DownloadTruncated("the downloader ended without a result") from death
+        except SourceForbidden:
+            info.unlink(missing_ok=True)  # signed addresses expire: the next attempt asks the page again
+            raise
+        return Made(MediaFile(**found))
+
+
+def _report(ctx: StageContext, line: dict[str, Any]) -> None:
+    done, total = line["bytes_done"], line["bytes_total"]
+    ctx.report(
+        min(1.0, done / total) if total else 0.0,
+        bytes_done=done,
+        bytes_total=total,
+        eta_s=line["eta_s"],
+    )
+
+
+def _which(timeout: ChildTimeout, limits: Any) -> str:  # noqa: ANN401 - the download section of the settings
+    if timeout.stalled:
+        return f"nothing came for download.stall_s = {limits.stall_s:g} s"
+    return f"longer than download.timeout_s = {limits.timeout_s:g} s"

@@ -1,0 +1,85 @@
+"""Transcribe: from samples to segments, with the device's engine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from pipeline.core.task import Artifacts, Lane, LayerState, Stage, TaskWarning, TranscriptInfo
+from pipeline.core.transcript import Segment
+from pipeline.errors import InternalFailure
+from pipeline.ports import Made, Recognition, StageContext
+
+NO_SPEECH = TaskWarning(
+    "no_speech",
+    "No speech was found in this recording.",
+    "没有在这段录音中发现语音。",
+)
+
+
+class Transcribe:
+    """Stream the recording through the recogniser; every stored segment is a place to go on from."""
+
+    name = Stage.TRANSCRIBE
+    lane = Lane.ASR
+    makes = "transcript"
+    weight = 54.0
+
+    def run(self, ctx: StageContext, artifacts: Artifacts) -> Made:
+        """Make ``transcript``; segments already stored are not recognised again."""
+        audio = artifacts.audio
+        if audio is None:
+            raise InternalFailure("there is no audio")
+        stored = ctx.segments()
+        meter = _Meter(ctx, audio.duration_s, stored)
+        heard = ctx.recognise(
+            Recognition(
+                audio=ctx.work / audio.name,
+                duration_s=audio.duration_s,
+                language=ctx.task.options.language,
+                hotwords=ctx.task.options.hotwords,
+                prompt=ctx.task.options.prompt,
+                resume_after_s=stored[-1].end if stored else 0.0,
+            ),
+            meter.take,
+        )
+        info = TranscriptInfo(
+            language=heard.language,
+            source="asr",
+            model=heard.model,
+            device=heard.device,
+            duration_s=audio.duration_s,
+            segment_count=meter.count,
+        )
+        warnings = () if meter.count else (NO_SPEECH,)
+        return Made(info, layer=("transcript", LayerState.DONE), warnings=warnings)
+
+
+class _Meter:
+    """Numbers and stores segments as they come, and says how far and how fast it goes."""
+
+    def __init__(self, ctx: StageContext, duration_s: float, stored: Sequence[Segment]) -> None:
+        self._ctx = ctx
+        self._duration_s = duration_s
+        self._began = time.monotonic()
+        self._from_s = stored[-1].end if stored else 0.0
+        self.count = len(stored)
+
+    def take(self, segments: Sequence[Segment], done_s: float) -> None:
+        """Take what the recogniser has finished: new segments, and how much of the source is done."""
+        numbered = [
+            Segment(self.count + place, segment.start, segment.end, segment.text, segment.words)
+            for place, segment in enumerate(segments)
+        ]
+        if numbered:
+            self._ctx.checkpoint(numbered)
+            self.count += len(numbered)
+        took_s = time.monotonic() - self._began
+        speed = (done_s - self._from_s) / took_s if took_s > 0 else None
+        self._ctx.report(
+            done_s / self._duration_s if self._duration_s else 1.0,
+            source_done_s=done_s,
+            source_total_s=self._duration_s,
+            speed=speed,
+            eta_s=(self._duration_s - done_s) / speed if speed else None,
+        )

@@ -1,0 +1,247 @@
+"""What the SQLite store adds to the contract: its file, and what survives in it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+import sqlite3
+import stat
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import DataFolderUnusable, Interrupted
+from pipeline.store import _file
+from pipeline.store._sql import MIGRATIONS, SQL
+from pipeline.store.sqlite import SqliteStore
+from tests.contract.examples import OWNER, ROUTE, add, compose, run, task
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the store will be."""
+    return tmp_path / "tasks.db"
+
+
+async def filled(path: Path, count: int = 1) -> None:
+    """Make a store with some tasks, and close it."""
+    store = SqliteStore(path, ROUTE, "boot")
+    await store.open()
+    await asyncio.gather(*(add(store, str(number)) for number in range(count)))
+    await store.close()
+
+
+def modes(folder: Path) -> dict[str, int]:
+    """Who may do what with each file of a folder."""
+    return {file.name: stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()}
+
+
+def set_mode(path: Path, mode: int) -> None:
+    """Say who may do what with a file."""
+    path.chmod(mode)
+
+
+def overwrite(path: Path, content: bytes) -> bytes:
+    """Give a file this content, and return it."""
+    path.write_bytes(content)
+    return content
+
+
+def content(path: Path) -> bytes:
+    """What is in a file."""
+    return path.read_bytes()
+
+
+async def refusal(path: Path) -> str:
+    """Open a store that cannot be opened; returns what it says."""
+    with pytest.raises(DataFolderUnusable) as caught:
+        await SqliteStore(path, ROUTE, "boot").open()
+    assert str(path) in caught.value.message
+    assert str(path) in caught.value.localized
+    return caught.value.message
+
+
+@pytest.mark.parametrize("lines", random.sample(range(1, 400), 3))
+async def test_answered_add_survives_kill(path: Path, lines: int) -> None:
+    """Every task whose add was answered is there after the process was killed at a random moment."""
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.contract.adds_until_killed", path, cwd=REPOSITORY, stdout=asyncio.subprocess.PIPE
+    )
+    assert child.stdout is not None
+    async with asyncio.timeout(30):
+        answered = [await child.stdout.readline() for _ in range(lines)]
+        child.kill()
+        answered += (await child.stdout.read()).splitlines(keepends=True)
+        await child.wait()
+    ids = [line.decode().strip() for line in answered if line.endswith(b"\n")]
+    store = SqliteStore(path, ROUTE, "after")
+    await store.open()
+    missing = [task_id for task_id in ids if await store.get(task_id) is None]
+    await store.close()
+    assert [] == missing
+    assert lines <= len(ids)
+
+
+async def test_file_is_private(path: Path) -> None:
+    """Only the owner may read the file and its journal, even if the file was open to others before."""
+    await filled(path)
+    set_mode(path, 0o644)
+    store = SqliteStore(path, ROUTE, "boot")
+    await store.open()
+    await add(store, "a")
+    seen = modes(path.parent)
+    await store.close()
+    assert {"tasks.db": 0o600, "tasks.db-shm": 0o600, "tasks.db-wal": 0o600} == seen
+
+
+async def test_folder_that_is_not_there(path: Path) -> None:
+    """A missing folder is named."""
+    assert "No such file" in await refusal(path / "tasks.db")
+
+
+async def test_file_that_is_a_folder(path: Path) -> None:
+    """A folder in the file's place is named."""
+    assert "Is a directory" in await refusal(path.parent)
+
+
+async def test_file_that_is_no_database(path: Path) -> None:
+    """A file of another kind is refused and left as it is."""
+    before = overwrite(path, b"not a database at all " * 100)
+    assert "file is not a database: restore a backup" in await refusal(path)
+    assert before == content(path)
+
+
+async def test_damaged_file(path: Path) -> None:
+    """A file with a torn page is refused, not repaired and not replaced."""
+    await filled(path, 200)
+    good = content(path)
+    middle = len(good) // 2
+    damaged = overwrite(path, good[:middle] + bytes(range(256)) * 16 + good[middle + 4096 :])
+    assert "restore a backup" in await refusal(path)
+    assert damaged == content(path)
+
+
+async def test_truncated_file(path: Path) -> None:
+    """A file that lost its end is refused."""
+    await filled(path, 200)
+    overwrite(path, content(path)[: -3 * 4096])
+    assert "restore a backup" in await refusal(path)
+
+
+async def test_missing_file_beside_its_journal(path: Path) -> None:
+    """A journal whose file is gone is a loss to be told, not a new beginning."""
+    overwrite(path.with_name("tasks.db-wal"), b"journal")
+    assert "its journal tasks.db-wal is there" in await refusal(path)
+    assert ["tasks.db-wal"] == list(modes(path.parent))
+
+
+async def test_newer_version(path: Path) -> None:
+    """A file of a newer release is refused and left as it is."""
+    await filled(path)
+    with closing(sqlite3.connect(path)) as outside:
+        outside.execute("PRAGMA user_version = 99")
+    assert "version 99 is from a newer release" in await refusal(path)
+
+
+async def test_migration_keeps_a_copy_and_the_rows(path: Path) -> None:
+    """A newer release brings the file to its version, and keeps the older one beside it."""
+    await filled(path)
+    with closing(sqlite3.connect(path)) as conn:
+        _file.prepare(conn, path, [*MIGRATIONS, "ALTER TABLE task ADD COLUMN further TEXT;"])
+        assert [("0", None)] == [tuple(row) for row in conn.execute("SELECT id, further FROM task")]
+    copy = path.with_name(f"tasks.v{len(MIGRATIONS)}.db")
+    assert 0o600 == modes(path.parent)[copy.name]
+    store = SqliteStore(copy, ROUTE, "boot")
+    await store.open()
+    stored = await store.get("0")
+    await store.close()
+    assert task("0") == stored
+
+
+async def test_failed_migration_leaves_the_file_as_it_was(path: Path) -> None:
+    """A migration happens whole or not at all."""
+    await filled(path)
+    with closing(sqlite3.connect(path)) as conn, pytest.raises(DataFolderUnusable, match="no such table: absent"):
+        _file.prepare(conn, path, [*MIGRATIONS, "CREATE TABLE half (a); DROP TABLE absent;"])
+    await filled(path)
+    with closing(sqlite3.connect(path)) as conn:
+        assert [] == conn.execute("SELECT name FROM sqlite_schema WHERE name = 'half'").fetchall()
+
+
+async def test_settings_of_the_connection(path: Path) -> None:
+    """The connection is as safe as the settings promise."""
+    with closing(sqlite3.connect(path)) as conn:
+        _file.prepare(conn, path)
+        names = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout", "trusted_schema", "cell_size_check")
+        expected = {
+            "journal_mode": "wal",
+            "synchronous": 2,
+            "foreign_keys": 1,
+            "busy_timeout": 5000,
+            "trusted_schema": 0,
+            "cell_size_check": 1,
+        }
+        assert expected == {name: conn.execute(f"PRAGMA {name}").fetchone()[0] for name in names}
+
+
+HOT = {
+    "same_work": "task_same_work",
+    "count_unfinished": "task_unfinished",
+    "waiting_by_priority": "task_waiting",
+    "waiting_by_sequence": "task_waiting_for_text",
+    "next_due": "task_due",
+    "orphans": "task_in_hand",
+    "next_message": "message_unsent",
+    "recent_sends": "message_written",
+    "delivered": "task_delivering",
+    "page": "task_of_owner",
+    "positions": "task_first_start",
+    "message_figures": "run_of_task",
+    "messages_of_task": "run_of_task",
+}
+
+
+@pytest.mark.parametrize(("name", "index"), HOT.items())
+async def test_hot_query_uses_its_index(path: Path, name: str, index: str) -> None:
+    """What runs often reads neither the whole table nor sorts it."""
+    await filled(path)
+    with closing(sqlite3.connect(path)) as conn:
+        parameters = dict.fromkeys(re.findall(r":(\w+)", SQL[name]))
+        plan = "\n".join(row[3] for row in conn.execute(f"EXPLAIN QUERY PLAN {SQL[name]}", parameters))
+    assert f"INDEX {index}" in plan
+    assert "SCAN task\n" not in f"{plan}\n"
+    assert "TEMP B-TREE FOR ORDER BY" not in plan or name == "messages_of_task"
+
+
+async def test_closed_store_takes_no_more(path: Path) -> None:
+    """After it is closed, a store says so; closing it twice is fine."""
+    store = SqliteStore(path, ROUTE, "boot")
+    with pytest.raises(Interrupted):
+        await store.get("a")
+    await store.open()
+    await store.close()
+    await store.close()
+    with pytest.raises(Interrupted):
+        await add(store, "a")
+
+
+async def test_deleting_a_task_leaves_nothing_of_it(path: Path) -> None:
+    """Products, segments, runs and messages go with their task."""
+    store = SqliteStore(path, ROUTE, "boot")
+    await store.open()
+    await compose(store, "a", run("1"))
+    assert await store.view("a", OWNER) is not None
+    await store.close()
+    with closing(sqlite3.connect(path)) as conn:
+        _file.prepare(conn, path)
+        conn.execute("DELETE FROM task")
+        names = ("artifact", "run", "message")
+        left = {
+            name: conn.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in ("artifact", "run", "message")
+        }
+    assert {"artifact": 0, "run": 0, "message": 0} == left

@@ -1,0 +1,187 @@
+"""The daemon as a child process, and a client that talks to it over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any, Self
+
+import aiohttp
+
+from tests.fakes.server import Record
+
+ROOT = Path(__file__).resolve().parent.parent
+TOKEN = "test-token-of-the-suite"
+START_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 40.0
+
+Json = dict[str, Any]
+
+
+class Daemon:
+    """One daemon on one data folder; it may be started, killed and started again."""
+
+    def __init__(self, folder: Path, **sections: Json) -> None:
+        """Write a configuration into ``folder``: port 0, the demo model, and what ``sections`` say."""
+        self.folder = folder
+        self.data = folder / "data"
+        config: Json = {
+            "api": {"port": 0, "auth_token": TOKEN},
+            "storage": {"dir": str(self.data)},
+            "transcribe": {"model": "demo"},
+            "scheduler": {"retry_delay_s": 0.2, "batch_schedule_interval_s": 0.5},
+            "log": {"level": "debug", "file": str(self.data / "logs" / "daemon.jsonl")},
+        }
+        for section, values in sections.items():
+            config.setdefault(section, {}).update(values)
+        self.token = config["api"]["auth_token"]
+        folder.mkdir(parents=True, exist_ok=True)
+        self.config = folder / "config.json"
+        self.config.write_text(json.dumps(config), encoding="utf-8")
+        self._process: subprocess.Popen[bytes] | None = None
+        self.console: Record[str] = Record()
+
+    def __enter__(self) -> Self:
+        """Start it and wait until it answers."""
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End it; a daemon that does not stop is a failure of its own."""
+        if self._process is not None:
+            self.stop()
+
+    def start(self) -> None:
+        """Start the process and wait for its announcement."""
+        self.console = Record()
+        self._process = subprocess.Popen(
+            [sys.executable, str(ROOT / "run_daemon.py"), "--config", str(self.config)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            cwd=ROOT,
+        )
+        threading.Thread(target=self._listen, args=(self._process, self.console), daemon=True).start()
+        lines = self.console.wait(lambda lines: any(_is_news(line) for line in lines), START_TIMEOUT_S)
+        if "ended" in lines[-1]:
+            raise AssertionError("the daemon did not start:\n" + "\n".join(lines))
+
+    @staticmethod
+    def _listen(process: subprocess.Popen[bytes], console: Record[str]) -> None:
+        with process, process.stderr as stderr:
+            for raw in stderr:
+                console.add(raw.decode(errors="replace").rstrip())
+        console.add("the process has ended")
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return json.loads((self.data / "daemon.json").read_text())["url"]
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def rss_mb(self) -> float:
+        """Resident memory of the daemon process itself, in MiB."""
+        pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+    def kill(self) -> None:
+        """End it as a power failure would."""
+        self._process.kill()
+        self._process.wait(STOP_TIMEOUT_S)
+
+    def stop(self) -> int:
+        """Ask it to stop; returns its exit code."""
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            code = self._process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            raise
+        self._process = None
+        return code
+
+    def log(self) -> list[Json]:
+        """Every line of the log file so far."""
+        file = self.data / "logs" / "daemon.jsonl"
+        return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+
+
+def _is_news(line: str) -> bool:
+    return " ready" in line or line == "the process has ended"
+
+
+class Client:
+    """Talks to one daemon; use as an asynchronous context manager."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        """Remember where it answers."""
+        self._daemon = daemon
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        """Open the session."""
+        headers = {"Authorization": f"Bearer {self._daemon.token}"}
+        self._session = aiohttp.ClientSession(self._daemon.url, headers=headers)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close the session."""
+        await self._session.close()
+
+    async def post(self, path: str, body: Json) -> tuple[int, Json]:
+        """Send a JSON body; returns status and parsed answer."""
+        async with self._session.post(path, json=body) as answer:
+            return answer.status, await answer.json()
+
+    async def get(self, path: str, **query: object) -> tuple[int, Json]:
+        """Ask for a JSON answer; returns status and parsed answer."""
+        async with self._session.get(path, params={name: str(value) for name, value in query.items()}) as answer:
+            return answer.status, await answer.json()
+
+    async def text(self, path: str, **query: object) -> str:
+        """Ask for a bare body."""
+        async with self._session.get(path, params={name: str(value) for name, value in query.items()}) as answer:
+            assert answer.status == 200, await answer.text()
+            return await answer.text()
+
+    async def submit(self, url: str, **fields: object) -> str:
+        """Submit one address that must be accepted as new; returns the task's id."""
+        status, answer = await self.post("/api/transcribe", {"url": url, **fields})
+        assert status == 202, answer
+        return answer["data"]["task_id"]
+
+    async def state(self, task_id: str) -> Json:
+        """The task as it is now."""
+        status, answer = await self.get(f"/api/task/{task_id}")
+        assert status == 200, answer
+        return answer["data"]
+
+    async def finished(self, task_id: str, timeout_s: float = 120.0) -> Json:
+        """Wait until the task has come to its end; returns its state."""
+        async with asyncio.timeout(timeout_s):
+            while True:
+                status, answer = await self.get(f"/api/task/{task_id}", wait=30)
+                assert status == 200, answer
+                if answer["data"]["status"] in {"completed", "failed", "cancelled", "timeout"}:
+                    return answer["data"]
+
+    async def result(self, task_id: str, **query: object) -> Json:
+        """The task's text with its segments."""
+        status, answer = await self.get(f"/api/task/{task_id}/result", **query)
+        assert status == 200, answer
+        return answer["data"]
+
+    async def messages(self, task_id: str) -> list[Json]:
+        """The task's messages in the order in which they go out."""
+        status, answer = await self.get(f"/api/task/{task_id}/messages")
+        assert status == 200, answer
+        return answer["data"]["messages"]

@@ -1,0 +1,283 @@
+"""A small real server that plays WeCom's group robots: their rules, their refusals and their silences.
+
+In asynchronous tests ``async with WeCom("team") as wecom``, in others ``with running(WeCom("team")) as wecom``;
+by hand ``python -m tests.fakes.wecom --port 8091``, which prints what arrives.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import functools
+import json
+import re
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from tests.fakes.server import Gate, LoopbackServer, Record, close_connection, run_by_hand
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SEND_PATH = "/cgi-bin/webhook/send"
+LIMITS_BYTES = {"text": 2048, "markdown": 4096, "markdown_v2": 4096}
+WINDOW_S = 60.0
+
+OK = 0
+BUSY = -1
+BAD_KIND = 40008
+BAD_PARAMETER = 40058
+EMPTY_CONTENT = 44004
+TOO_OFTEN = 45009
+NOT_JSON = 47001
+BAD_WEBHOOK = 93000
+
+_MEANINGS = {
+    OK: "ok",
+    BUSY: "system busy",
+    BAD_KIND: "invalid message type",
+    BAD_PARAMETER: "invalid Request Parameter",
+    EMPTY_CONTENT: "empty content",
+    TOO_OFTEN: "api freq out of limit",
+    NOT_JSON: "data format error",
+    BAD_WEBHOOK: "invalid webhook url",
+}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What goes wrong with one arrival."""
+
+    errcode: int | None = None
+    """Refused with this code, whatever was sent."""
+    status: int | None = None
+    """Not accepted, and answered with this HTTP status and a body that is not JSON."""
+    drop_before_answer: bool = False
+    """Accepted and shown in the group, but the connection closes without an answer."""
+    delay_s: float = 0.0
+    """Decided at once, answered after this time."""
+    hold: Gate | None = None
+    """Decided at once, answered when the gate opens."""
+
+
+@dataclass(eq=False)
+class Arrival:
+    """One request as it arrived at a robot, and what became of it."""
+
+    key: str
+    raw: bytes = field(repr=False)
+    body: Any
+    """The parsed JSON; None if it is not JSON."""
+    at: float
+    """By the clock of the server."""
+    overlapped: bool
+    """Whether another request of the same robot was in flight at that moment."""
+    errcode: int | None = None
+    """The decision; 0 is shown in the group, None is a fault that hides it."""
+    answered: bool = False
+    """Whether the decision was sent back."""
+
+    @property
+    def content(self) -> str:
+        """What readers see."""
+        return _content(self.body)
+
+
+@dataclass
+class Robot:
+    """One group robot: what came to it, and what shall go wrong next."""
+
+    arrivals: list[Arrival] = field(default_factory=list)
+    faults: deque[Fault | None] = field(default_factory=deque)
+    in_flight: int = 0
+
+    def script(self, *faults: Fault | None) -> None:
+        """Apply these to the next arrivals, one each in turn; None lets one pass."""
+        self.faults.extend(faults)
+
+    @property
+    def bodies(self) -> list[bytes]:
+        """The raw bytes of every arrival, in order."""
+        return [arrival.raw for arrival in self.arrivals]
+
+    @property
+    def accepted(self) -> list[Arrival]:
+        """What the group sees, in order."""
+        return [arrival for arrival in self.arrivals if arrival.errcode == OK]
+
+    @property
+    def contents(self) -> list[str]:
+        """The texts that the group sees, in order."""
+        return [arrival.content for arrival in self.accepted]
+
+    @property
+    def overlaps(self) -> int:
+        """How many arrivals came while another was in flight; a well-behaved sender leaves it 0."""
+        return sum(arrival.overlapped for arrival in self.arrivals)
+
+
+class WeCom(LoopbackServer):
+    """Accepts and refuses messages by the documented rules, and records every request."""
+
+    def __init__(
+        self,
+        *keys: str,
+        per_minute: int | None = 20,
+        port: int = 0,
+        clock: Callable[[], float] = time.monotonic,
+        tell: Callable[[str], None] | None = None,
+    ) -> None:
+        """Prepare robots.
+
+        Args:
+            keys: the keys that exist; more may be added to ``keys`` or taken away while it runs. None: every key does.
+            per_minute: messages a robot takes in any 60 s; None takes any number.
+            port: 0 takes a free one.
+            clock: seconds for the rate, monotonic.
+            tell: called with a line for each arrival.
+        """
+        super().__init__(port=port, tell=tell)
+        self.keys = set(keys)
+        self._takes_any_key = not keys
+        self._per_minute = per_minute
+        self._clock = clock
+        self._robots: dict[str, Robot] = {}
+        self._arrivals: Record[Arrival] = Record()
+
+    def webhook(self, key: str) -> str:
+        """Return the address of a robot, as the configuration takes it."""
+        return f"{self.url}{SEND_PATH}?key={key}"
+
+    def robot(self, key: str) -> Robot:
+        """Return the robot of this key; it keeps its record even while the key does not exist."""
+        return self._robots.setdefault(key, Robot())
+
+    @property
+    def arrivals(self) -> list[Arrival]:
+        """Everything that arrived at any robot, in order."""
+        return self._arrivals.items()
+
+    def wait(self, enough: Callable[[list[Arrival]], bool], timeout_s: float = 10.0) -> list[Arrival]:
+        """Block until the arrivals so far satisfy a condition; see ``Record.wait``."""
+        return self._arrivals.wait(enough, timeout_s)
+
+    async def until(self, enough: Callable[[list[Arrival]], bool], timeout_s: float = 10.0) -> list[Arrival]:
+        """Wait as ``wait`` does, without blocking the event loop."""
+        return await self._arrivals.until(enough, timeout_s)
+
+    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Take one message."""
+        if request.method != "POST" or request.path != SEND_PATH:
+            return web.Response(status=404)
+        key = request.query.get("key", "")
+        robot = self.robot(key)
+        overlapped = robot.in_flight > 0
+        robot.in_flight += 1
+        try:
+            raw = await request.read()
+            arrival = Arrival(key, raw, _parsed(raw), self._clock(), overlapped)
+            fault = robot.faults.popleft() if robot.faults else None
+            arrival.errcode = self._decide(robot, arrival, fault or Fault())
+            robot.arrivals.append(arrival)
+            self._arrivals.add(arrival)
+            self.tell(f"{key} errcode {arrival.errcode}\n{arrival.content}\n")
+            return await self._answer(request, arrival, fault or Fault())
+        finally:
+            robot.in_flight -= 1
+            self._arrivals.touch()
+
+    def _decide(self, robot: Robot, arrival: Arrival, fault: Fault) -> int | None:
+        """Choose the code of an arrival, in the order in which the real one checks."""
+        if fault.status is not None:
+            return None
+        if fault.errcode is not None:
+            return fault.errcode
+        if not self._takes_any_key and arrival.key not in self.keys:
+            return BAD_WEBHOOK
+        if self._too_often(robot, arrival.at):
+            return TOO_OFTEN
+        return verdict(arrival.body)
+
+    def _too_often(self, robot: Robot, now: float) -> bool:
+        """Tell whether the window is full; what was refused for the rate does not fill it."""
+        if self._per_minute is None:
+            return False
+        recent = [past for past in robot.arrivals if now - past.at < WINDOW_S and past.errcode not in (None, TOO_OFTEN)]
+        return len(recent) >= self._per_minute
+
+    async def _answer(self, request: web.BaseRequest, arrival: Arrival, fault: Fault) -> web.StreamResponse:
+        if fault.hold is not None:
+            await fault.hold.passed()
+        await asyncio.sleep(fault.delay_s)
+        if fault.drop_before_answer:
+            close_connection(request)
+            return web.Response()
+        arrival.answered = True
+        if arrival.errcode is None:
+            return web.Response(status=fault.status or 200, text="<html>not today</html>", content_type="text/html")
+        meaning = _MEANINGS.get(arrival.errcode, "error")
+        return web.json_response({"errcode": arrival.errcode, "errmsg": meaning})
+
+
+def _parsed(raw: bytes) -> Any:  # noqa: ANN401 - any JSON may come
+    try:
+        return json.loads(raw.decode("utf-8"))
+    except ValueError:
+        return None
+
+
+def _part(body: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON may come
+    """Return what a message holds under the name of its kind."""
+    kind = body.get("msgtype") if isinstance(body, dict) else None
+    part = body.get(kind) if isinstance(kind, str) else None
+    return part if isinstance(part, dict) else {}
+
+
+def _content(body: Any) -> str:  # noqa: ANN401 - any JSON may come
+    content = _part(body).get("content")
+    return content if isinstance(content, str) else ""
+
+
+def verdict(body: Any) -> int:  # noqa: ANN401 - any JSON may come
+    """Check a message as the documents of the group robot describe it, and return the errcode."""
+    if not isinstance(body, dict):
+        return NOT_JSON
+    kind = body.get("msgtype")
+    if not isinstance(kind, str) or kind not in LIMITS_BYTES:
+        return BAD_KIND
+    content = _content(body)
+    if not content:
+        return EMPTY_CONTENT
+    try:
+        size = len(content.encode("utf-8"))
+    except UnicodeEncodeError:  # half a surrogate pair
+        return BAD_PARAMETER
+    return OK if size <= LIMITS_BYTES[kind] else BAD_PARAMETER
+
+
+_MENTION = re.compile(r"<@[^>]*>|@(?:all|everyone|所有人|全体成员)(?![a-z0-9])", re.IGNORECASE)
+
+
+def mentions(body: Any) -> list[str]:  # noqa: ANN401 - any JSON may come
+    """Return everything in a message that would notify somebody: listed people and marks in the text."""
+    part = _part(body)
+    listed = [*(part.get("mentioned_list") or []), *(part.get("mentioned_mobile_list") or [])]
+    return [*map(str, listed), *_MENTION.findall(_content(body))]
+
+
+def main() -> None:
+    """Take messages by hand."""
+    parser = argparse.ArgumentParser(description="Take group robot messages of any key, and print them.")
+    parser.add_argument("--port", type=int, default=8091)
+    options = parser.parse_args()
+    wecom = WeCom(port=options.port, tell=functools.partial(print, flush=True))
+    wecom.tell(f"{SEND_PATH}?key=ANY")
+    run_by_hand(wecom)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Tests of parts together: real files, real sockets, real child processes."""

@@ -1,0 +1,31 @@
+#!/bin/sh
+# Make .venv and install exactly what a lock file names, checked by hash. Asks nothing.
+# Usage: tools/prepare.sh requirements/run.txt
+set -eu
+
+say() { printf '%s\n' "$*" >&2; }
+
+python=${PYTHON:-python3}
+command -v "$python" >/dev/null || { say "Python 3.11 or newer is needed: install it, then run this again. 需要 Python 3.11 或更新版本。"; exit 1; }
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
+    say "Python 3.11 or newer is needed; $("$python" --version) was found. Name another: make PYTHON=python3.12 …  需要 Python 3.11 或更新版本。"
+    exit 1
+}
+
+# Debian and Ubuntu ship venv apart from Python.
+if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        say "Installing python3-venv …"
+        apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-venv >/dev/null
+    else
+        say "Python's venv module is missing: install the package python3-venv, then run this again. 缺少 python3-venv。"
+        exit 1
+    fi
+fi
+
+[ -x .venv/bin/python ] || { say "Making .venv …"; "$python" -m venv .venv; }
+say "Installing $1 into .venv (the first time takes about a minute) …"
+.venv/bin/python -m pip install -qq --disable-pip-version-check --no-input --require-hashes -r "$1" || {
+    say "The install failed; pip says why above. 安装失败，原因见上面 pip 的输出。"
+    exit 1
+}
