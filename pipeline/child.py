@@ -96,6 +96,11 @@ class Zygote:
         self._control = ours
         return ours
 
+    @property
+    def pid(self) -> int | None:
+        """Its process id, while it runs."""
+        return self._process.pid if self._process else None
+
     def close(self) -> None:
         """End the zygote; its children are ended by those who wait for them."""
         with self._lock:

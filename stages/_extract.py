@@ -95,16 +95,19 @@ def _rank(bags: Sequence[Terms]) -> list[float]:
 
 
 def _likeness(bags: Sequence[Terms]) -> list[list[tuple[int, float]]]:
-    """Cosine between all pairs of sentences; a term counts for less the more sentences have it."""
+    """What all pairs of sentences share, relative to the logarithm of their lengths, as in the paper.
+
+    A term counts for less the more sentences have it, so no list of empty words is needed.
+    """
     spread = Counter(term for bag in bags for term in bag)
-    weights = {term: math.log(1 + len(bags) / count) ** 2 for term, count in spread.items()}
-    norms = [math.sqrt(math.fsum(weights[term] for term in bag)) for bag in bags]
+    weights = {term: math.log(len(bags) / count) for term, count in spread.items()}
+    lengths = [math.log(1 + len(bag)) for bag in bags]
     edges: list[list[tuple[int, float]]] = [[] for _ in bags]
     for place, bag in enumerate(bags):
         for other in range(place):
             common = bag & bags[other]
             if common:
-                weight = math.fsum(weights[term] for term in common) / (norms[place] * norms[other])
+                weight = math.fsum(weights[term] for term in common) / (lengths[place] + lengths[other])
                 edges[place].append((other, weight))
                 edges[other].append((place, weight))
     return edges

@@ -23,7 +23,7 @@ class Transcribe:
     name = Stage.TRANSCRIBE
     lane = Lane.ASR
     makes = "transcript"
-    weight = 54.0
+    weight = 52.0
 
     def run(self, ctx: StageContext, artifacts: Artifacts) -> Made:
         """Make ``transcript``; segments already stored are not recognised again."""

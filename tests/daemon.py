@@ -54,7 +54,7 @@ class Daemon:
 
     def __exit__(self, *_: object) -> None:
         """End it; a daemon that does not stop is a failure of its own."""
-        if self._process is not None:
+        if self.running:
             self.stop()
 
     def start(self) -> None:
@@ -65,6 +65,7 @@ class Daemon:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             cwd=ROOT,
+            start_new_session=True,  # so that `processes` finds its children even after its own death
         )
         threading.Thread(target=self._listen, args=(self._process, self.console), daemon=True).start()
         lines = self.console.wait(lambda lines: any(_is_news(line) for line in lines), START_TIMEOUT_S)
@@ -88,6 +89,16 @@ class Daemon:
         """Its process id."""
         return self._process.pid
 
+    @property
+    def running(self) -> bool:
+        """Whether the process is there."""
+        return self._process is not None and self._process.poll() is None
+
+    def processes(self) -> set[int]:
+        """Process ids of everything the latest start has brought up and that still runs, itself included."""
+        states = (_stat(entry) for entry in Path("/proc").iterdir() if entry.name.isdecimal())
+        return {pid for pid, state, session in states if session == self.pid and state not in "ZX"}
+
     def rss_mb(self) -> float:
         """Resident memory of the daemon process itself, in MiB."""
         pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
@@ -106,13 +117,21 @@ class Daemon:
         except subprocess.TimeoutExpired:
             self._process.kill()
             raise
-        self._process = None
         return code
 
     def log(self) -> list[Json]:
         """Every line of the log file so far."""
         file = self.data / "logs" / "daemon.jsonl"
         return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+
+
+def _stat(entry: Path) -> tuple[int, str, int]:
+    """Read id, state and session of a process; one that is gone by now has no session."""
+    try:
+        state, _parent, _group, session, *_ = (entry / "stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return int(entry.name), "X", 0
+    return int(entry.name), state, int(session)
 
 
 def _is_news(line: str) -> bool:

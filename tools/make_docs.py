@@ -6,11 +6,18 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pipeline.config import NOT_IN_EFFECT, Settings, described, node_at, schema
+from pipeline.core.lifecycle import HELD, MEANING, TRANSITIONS
+from pipeline.core.task import Status
+from pipeline.errors import ConfigInvalid, DataFolderUnusable, Refusal, StageFailed, TranscribedError, stage_failures
+from run_daemon import DATA_FOLDER, USAGE
+from stages.transcribe import NO_SPEECH
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -60,9 +67,139 @@ def _row(section: str, key: str) -> str:
     return f"| `{section}.{key}`{mark} | `{default}` | {value} | {node['description']} |\n"
 
 
+# ---------------------------------------------------------------------------------------------
+# Lifecycle
+# ---------------------------------------------------------------------------------------------
+
+_LIFECYCLE = """\
+<!-- Made by tools/make_docs.py from pipeline/core/lifecycle.py; do not edit. -->
+
+# Lifecycle of a task
+
+Where a task stands is its status. A status changes only by a row of the table below, `TRANSITIONS` in
+`pipeline/core/lifecycle.py`, and every change has a cause: the log names both in one line. The store makes a change
+only if the task still has the status that the change starts from, so of two that meet one wins.
+What a task is doing, its stage, is something else; see the [glossary](glossary.md).
+
+```mermaid
+stateDiagram-v2
+"""
+
+
+def lifecycle() -> str:
+    """Draw the state machine and tell every change with its cause."""
+    final = [status for status in Status if status.final]
+    unreached = [status for status in Status if status not in {Status.PENDING, *TRANSITIONS.values()}]
+    return "".join((
+        _LIFECYCLE,
+        *(f"    {line}\n" for line in _diagram()),
+        "```\n\n| status | cause | next status | when |\n|---|---|---|---|\n",
+        *(f"| `{was}` | {cause} | `{then}` | {MEANING[cause]} |\n" for (was, cause), then in TRANSITIONS.items()),
+        f"\nFrom {_listed(final)} nothing happens by itself: they are final.\n",
+        f"No row leads to {_listed(unreached)} yet; programs should know the name all the same.\n" if unreached else "",
+    ))  # fmt: skip
+
+
+def _diagram() -> Iterator[str]:
+    """One line for each pair of statuses, with all causes between them."""
+    arrows: dict[tuple[Status, Status], list[str]] = {}
+    for (was, cause), then in TRANSITIONS.items():
+        arrows.setdefault((was, then), []).append(cause)
+    yield f"[*] --> {Status.PENDING}"
+    for (was, then), causes in arrows.items():
+        yield f"{was} --> {then}: {', '.join(causes)}"
+    yield from (f"{status} --> [*]" for status in dict.fromkeys(TRANSITIONS.values()) if status.final)
+
+
+def _listed(statuses: Sequence[Status]) -> str:
+    return ", ".join(f"`{status}`" for status in statuses)
+
+
+# ---------------------------------------------------------------------------------------------
+# Errors
+# ---------------------------------------------------------------------------------------------
+
+_ERRORS = """\
+<!-- Made by tools/make_docs.py from pipeline/errors.py; do not edit. -->
+
+# Errors
+
+Every error has a type, a name that stays the same and that programs can rely on, and says in English and in
+Chinese what happened. What is particular about one case, such as the size of a file that is too large, stands behind
+it in parentheses.
+
+## The daemon does not start
+
+| type | exit code | meaning |
+|---|---|---|
+"""
+
+_REFUSALS = """
+## A request is refused
+
+Nothing was stored. The answer has the HTTP status, and `error.type` in its body; `error.param` names the field
+at fault, `error.retry_after` the seconds after which the same request may succeed.
+
+| type | status | meaning |
+|---|---|---|
+"""
+
+_FAILURES = """
+## A task fails
+
+The type stands at `error.type` of the task's state, what to do at `error.hint`. A fault that may pass is tried again
+by itself after a growing delay: so often as is said here, but never more often than `scheduler.max_retries`.
+"""
+
+_WARNINGS = """
+## A task is completed with a warning
+
+| type | meaning |
+|---|---|
+"""
+
+
+def errors() -> str:
+    """Tell every error with its meaning in both languages and what to do about it."""
+    starts = ((ConfigInvalid, USAGE), (DataFolderUnusable, DATA_FOLDER))
+    return "".join((
+        _ERRORS,
+        *(f"| `{error.type}` | {code} | {_meaning(error)} |\n" for error, code in starts),
+        _REFUSALS,
+        *(f"| `{error.type}` | {error.status} | {_meaning(error)} |\n" for error in _leaves(Refusal)),
+        _FAILURES,
+        *map(_failure, stage_failures().values()),
+        _WARNINGS,
+        *(f"| `{each.type}` | {each.message} {each.message_zh} |\n" for each in (NO_SPEECH, HELD)),
+    ))  # fmt: skip
+
+
+def _leaves(error: type[Refusal]) -> Iterator[type[Refusal]]:
+    """The errors of a branch that are raised, not those that only gather others."""
+    for branch in error.__subclasses__():
+        yield from _leaves(branch) if branch.__subclasses__() else (branch,)
+
+
+def _meaning(error: type[TranscribedError]) -> str:
+    both = f"{inspect.cleandoc(error.__doc__ or '')} {error.message_zh}"
+    return both.replace("<", r"\<")  # or a reader of Markdown would take it for a tag
+
+
+def _failure(error: type[StageFailed]) -> str:
+    tried = f"Tried again up to {error.retries} times." if error.retries > 1 else "Tried again once."
+    again = tried if error.retries else "Not tried again by itself."
+    status = Status.TIMEOUT if error.times_out else Status.FAILED
+    return (
+        f"\n### `{error.type}`\n\n{_meaning(error)}\n\n"
+        f"- What to do: {error.cure[0]} {error.cure[1]}\n- {again} Ends as `{status}`.\n"
+    )
+
+
 DOCUMENTS = {
     "docs/config.schema.json": configuration_schema,
     "docs/configuration.md": configuration_reference,
+    "docs/errors.md": errors,
+    "docs/lifecycle.md": lifecycle,
 }
 
 
@@ -73,7 +210,7 @@ def main() -> int:
     check = parser.parse_args().check
     stale = [name for name, make in DOCUMENTS.items() if not _is_current(ROOT / name, make())]
     for name in stale:
-        print(f"{name}: {'not current, run python -m tools.make_docs' if check else 'written'}")  # noqa: T201 - a script speaks to its user
+        print(f"{name}: {'not current, run python -m tools.make_docs' if check else 'written'}")
         if not check:
             (ROOT / name).write_text(DOCUMENTS[name](), encoding="utf-8")
     return int(check and bool(stale))

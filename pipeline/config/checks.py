@@ -24,7 +24,6 @@ NOT_IN_EFFECT = frozenset({
     "llm.fallback_models",
     "llm.glossary",
     "llm.max_retries",
-    "llm.min_summary_chars",
     "llm.model",
     "llm.parallel_chunks",
     "llm.proofread_model",

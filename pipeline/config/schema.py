@@ -37,7 +37,7 @@ def key_names() -> tuple[str, ...]:
     """Every key by its dotted name, in the order of the reference."""
     return tuple(
         f"{section}.{key}"
-        for section, field in Settings.model_fields.items()
+        for section in Settings.model_fields
         for key in _resolved(schema()["properties"][section])["properties"]
     )
 

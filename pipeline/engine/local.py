@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
@@ -23,11 +23,11 @@ from pipeline.core.lifecycle import Outcome
 from pipeline.core.placement import Device
 from pipeline.core.task import Lane, Task
 from pipeline.core.transcript import Segment
-from pipeline.engine.models import ModelShelf
 from pipeline.errors import EngineFailed, ModelCorrupt, ModelMissing, TranscribeTimeout, WorkerStalled
 from pipeline.executor import Executor, WorkUnit
 from pipeline.ports import Recognised, Recognition
 
+ASR_HOST = "pipeline.engine.asr_host"
 READY_TIMEOUT_S = 120.0
 """Importing the recogniser's libraries takes a second or two; a loaded machine may take a hundred."""
 LEAST_LIMIT_S = 600.0
@@ -45,6 +45,12 @@ ENVIRONMENT = {
 log = structlog.get_logger()
 
 
+class Shelf(Protocol):
+    """Where models lie."""
+
+    def folder(self, name: str) -> Path | None: ...
+
+
 class LocalEngine:
     """Runs work units on this machine's threads and devices."""
 
@@ -52,7 +58,7 @@ class LocalEngine:
         self,
         bridge: Bridge,
         executor: Executor,
-        shelf: ModelShelf,
+        shelf: Shelf,
         settings: Settings,
         devices: Sequence[Device],
     ) -> None:
@@ -87,8 +93,18 @@ class LocalEngine:
 class DeviceHost:
     """One device's process, started on first use and again after its death; called from the pool's threads."""
 
-    def __init__(self, device: str, socket_path: Path, shelf: ModelShelf, settings: Settings) -> None:
-        """Name the device and where its process will listen."""
+    def __init__(
+        self,
+        device: str,
+        socket_path: Path,
+        shelf: Shelf,
+        settings: Settings,
+        program: str = ASR_HOST,
+        least_limit_s: float = LEAST_LIMIT_S,
+    ) -> None:
+        """Name the device, where its process will listen, and the program that speaks the recogniser's protocol."""
+        self._program_name = program
+        self._least_limit_s = least_limit_s
         self._device = device
         self._socket_path = socket_path
         self._shelf = shelf
@@ -113,18 +129,20 @@ class DeviceHost:
             TranscribeTimeout: longer than ``transcribe.max_factor`` allows.
             Interrupted: the daemon is stopping.
         """
-        connection = self._connect(stop)
+        line = self._line(task, request)
+        program, connection = self._connect(stop)
         forget = stop.on_raise(lambda: _hang_up(connection))
         try:
             with connection:
-                connection.sendall(json.dumps(self._line(task, request)).encode() + b"\n")
+                connection.sendall(json.dumps(line).encode() + b"\n")
                 return self._follow(connection, task, request, on_segments)
-        except EngineFailed:
-            stop.check()
+        except WorkerStalled:
+            self._discard(program)  # a thread inside the engine cannot be stopped, its process can
             raise
         except OSError as error:
             stop.check()
-            raise EngineFailed(str(error)) from error
+            self._discard(program)
+            raise EngineFailed("its process ended") from error
         finally:
             forget()
 
@@ -152,7 +170,7 @@ class DeviceHost:
         request: Recognition,
         on_segments: Callable[[Sequence[Segment], float], None],
     ) -> Recognised:
-        limit_s = max(LEAST_LIMIT_S, self._settings.transcribe.max_factor * request.duration_s)
+        limit_s = max(self._least_limit_s, self._settings.transcribe.max_factor * request.duration_s)
         deadline = time.monotonic() + limit_s
         for lines in self._read(connection, deadline, limit_s):
             for line in lines:
@@ -164,67 +182,68 @@ class DeviceHost:
                 on_segments(segments, news[-1]["done_s"])
             if "done" in lines[-1]:
                 return Recognised(lines[-1]["language"], task.options.model, self._device)
-        raise EngineFailed("its process ended")
+        raise ConnectionResetError("closed before the end")
 
     def _read(self, connection: socket.socket, deadline: float, limit_s: float) -> Iterator[list[dict[str, Any]]]:
         """Yield whatever lines have come, together, until the other side closes."""
         stall_s = self._settings.transcribe.stall_s
         rest = b""
-        while True:
-            connection.settimeout(max(0.01, min(stall_s, deadline - time.monotonic())))
+        while (left_s := deadline - time.monotonic()) > 0:
+            connection.settimeout(min(stall_s, left_s))
             try:
                 piece = connection.recv(65536)
             except TimeoutError:
-                if time.monotonic() >= deadline:
-                    raise TranscribeTimeout(f"{limit_s:.0f} s") from None
-                self.kill()  # a thread inside the engine cannot be stopped, its process can
-                raise WorkerStalled(f"{stall_s:g} s") from None
+                if left_s > stall_s:
+                    raise WorkerStalled(f"{stall_s:g} s") from None
+                continue
             if not piece:
                 return
             *lines, rest = (rest + piece).split(b"\n")
             if lines:
                 yield [json.loads(line) for line in lines]
+        raise TranscribeTimeout(f"{limit_s:.0f} s")
 
-    def _connect(self, stop: StopSignal) -> socket.socket:
+    def _connect(self, stop: StopSignal) -> tuple[Program, socket.socket]:
         with self._lock:
             stop.check()
             if self._program is None or not self._program.alive:
-                self._start()
+                self._program = self._start()
             connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             try:
                 connection.connect(str(self._socket_path))
             except OSError as error:
                 connection.close()
                 raise EngineFailed(str(error)) from error
-            return connection
+            return self._program, connection
 
-    def _start(self) -> None:
-        if self._program is not None:
-            log.error("the engine's process died; starting another", device=self._device)
-            self._program.close()
+    def _start(self) -> Program:
+        self._end()
         self._socket_path.unlink(missing_ok=True)
         began = time.monotonic()
-        arguments = ["pipeline.engine.asr_host", str(self._socket_path), self._device]
-        self._program = Program(f"asr-{self._device}", arguments, ENVIRONMENT | _threads())
-        if not self._program.wait_ready(READY_TIMEOUT_S):
-            self._program.close()
+        arguments = [self._program_name, str(self._socket_path), self._device]
+        program = Program(f"asr-{self._device}", arguments, ENVIRONMENT | _threads())
+        if not program.wait_ready(READY_TIMEOUT_S):
+            program.close()
             raise EngineFailed("its process did not start")
-        log.info(
-            "engine started", device=self._device, pid=self._program.pid, took_s=round(time.monotonic() - began, 2)
-        )
+        log.info("engine started", device=self._device, pid=program.pid, took_s=round(time.monotonic() - began, 2))
+        return program
 
-    def kill(self) -> None:
-        """End the process at once; what it had in hand fails and is tried again."""
+    def _discard(self, program: Program) -> None:
+        """End a process that is dead or stuck; what else it had in hand fails and is tried again with the next."""
         with self._lock:
-            if self._program is not None:
-                self._program.kill()
+            if self._program is program:
+                log.error("the engine's process is ended; the next task starts another", device=self._device)
+                self._end()
 
     def close(self) -> None:
         """End the process and wait until it is gone."""
         with self._lock:
-            if self._program is not None:
-                self._program.close()
-                self._program = None
+            self._end()
+
+    def _end(self) -> None:
+        if self._program is not None:
+            self._program.close()
+            self._program = None
 
 
 def _threads() -> dict[str, str]:

@@ -17,6 +17,7 @@ from pipeline.http.answers import COMMON_HEADERS, REQUEST_ID, refuse
 from pipeline.http.auth import Door
 from pipeline.http.body import check_expectation
 from pipeline.http.deps import Call, Deps, Route
+from pipeline.intake import RESTART_S
 
 log = structlog.get_logger()
 
@@ -113,7 +114,7 @@ def _refusal(error: Exception) -> Refusal:
         case DiskFull():
             return NoSpace(error.detail)
         case Interrupted():  # the store closes last, a request may still be in hand
-            return ShuttingDown()
+            return ShuttingDown(retry_after=RESTART_S)
         case web.HTTPNotFound():  # by aiohttp itself, for a target that is no path, as in "OPTIONS *"
             return NotFound()
     return Internal()

@@ -20,6 +20,7 @@ _MEANING = {
     "bool_type": "must be true or false",
     "model_type": "must be an object",
     "string_too_short": "must not be empty",
+    "string_unicode": "holds half a surrogate pair",
 }
 """What some of the library's errors mean to a caller, who does not know Python; the others read well."""
 

@@ -94,12 +94,12 @@ class UnitsOfWork:
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Unit(work, writes, future))
         if self._flushing is None or self._flushing.done():
-            self._flushing = asyncio.create_task(self._flush(self._db), name="store flush")
+            self._flushing = asyncio.create_task(self._flush(), name="store flush")
         return future
 
-    async def _flush(self, db: aiosqlite.Connection) -> None:
-        while self._waiting:
-            await db.commit()
+    async def _flush(self) -> None:
+        while self._waiting and self._db is not None:
+            await self._db.commit()
 
 
 def _connection_class(waiting: deque[_Unit]) -> type[sqlite3.Connection]:

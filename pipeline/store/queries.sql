@@ -175,6 +175,14 @@ SELECT id, number FROM task
    AND (:q IS NULL OR instr(search, :q) > 0)
  ORDER BY number DESC LIMIT :limit;
 
+-- name: position
+SELECT mine.id,
+       1 + (SELECT count(*) FROM task WHERE status = 'pending' AND priority > mine.priority)
+         + (SELECT count(*) FROM task WHERE status = 'pending' AND priority = mine.priority AND number < mine.number)
+       AS position
+  FROM json_each(:ids) AS wanted JOIN task AS mine ON mine.id = wanted.value
+ WHERE mine.status = 'pending';
+
 -- name: positions
 SELECT id, position
   FROM (SELECT id, row_number() OVER (ORDER BY priority DESC, number) AS position

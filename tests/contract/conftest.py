@@ -36,10 +36,10 @@ class SqliteStores:
 STORES = {"sqlite": SqliteStores}
 
 
-@pytest.fixture(params=STORES.values(), ids=STORES.keys())
+@pytest.fixture(params=STORES)
 async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[SqliteStores]:
     """The boots of one daemon on the same data."""
-    made = request.param(tmp_path)
+    made = STORES[request.param](tmp_path)
     yield made
     await made.end()
 

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.core.transcript import Segment
 from pipeline.errors import DataFolderUnusable, Interrupted
 from pipeline.store import _file
 from pipeline.store._sql import MIGRATIONS, SQL
 from pipeline.store.sqlite import SqliteStore
-from tests.contract.examples import OWNER, ROUTE, add, compose, run, task
+from tests.contract.examples import MADE, ROUTE, add, compose, run, task
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -200,6 +201,7 @@ HOT = {
     "recent_sends": "message_written",
     "delivered": "task_delivering",
     "page": "task_of_owner",
+    "position": "task_first_start",
     "positions": "task_first_start",
     "message_figures": "run_of_task",
     "messages_of_task": "run_of_task",
@@ -235,13 +237,13 @@ async def test_deleting_a_task_leaves_nothing_of_it(path: Path) -> None:
     store = SqliteStore(path, ROUTE, "boot")
     await store.open()
     await compose(store, "a", run("1"))
-    assert await store.view("a", OWNER) is not None
+    await store.keep_segments("a", [Segment(0, 0.0, 1.0, "text")])
     await store.close()
+    rest = """SELECT (SELECT count(*) FROM artifact), (SELECT count(*) FROM segment),
+                     (SELECT count(*) FROM run), (SELECT count(*) FROM message)"""
     with closing(sqlite3.connect(path)) as conn:
         _file.prepare(conn, path)
+        before = tuple(conn.execute(rest).fetchone())
         conn.execute("DELETE FROM task")
-        names = ("artifact", "run", "message")
-        left = {
-            name: conn.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in ("artifact", "run", "message")
-        }
-    assert {"artifact": 0, "run": 0, "message": 0} == left
+        after = tuple(conn.execute(rest).fetchone())
+    assert ((len(MADE), 1, 1, 1), (0, 0, 0, 0)) == (before, after)

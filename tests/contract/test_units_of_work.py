@@ -195,7 +195,7 @@ async def test_close_finishes_what_was_handed_in(units: UnitsOfWork, path: Path)
 
 
 async def test_cancelled_close_still_closes(units: UnitsOfWork, path: Path) -> None:
-    """Who closes may be cancelled: the units run, and the connection's thread ends."""
+    """Who closes may be cancelled: every unit runs all the same, and the file is closed."""
     callers = await begun(*map(insert, range(200)), units=units)
     closing_task = asyncio.create_task(units.close())
     await asyncio.sleep(0)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -35,7 +35,7 @@ from pipeline.core.task import (
     TranscriptInfo,
 )
 from pipeline.core.transcript import Segment, Word
-from pipeline.events import EventBus
+from pipeline.events import EventBus, Watch
 from pipeline.http.deps import Deps, Missing
 from pipeline.http.server import HttpServer
 from pipeline.intake import Intake
@@ -78,12 +78,12 @@ class Answer:
     body: bytes
 
     @property
-    def json(self) -> Any:  # noqa: ANN401 - JSON
+    def json(self) -> Any:
         """The whole envelope."""
         return json.loads(self.body)
 
     @property
-    def data(self) -> Any:  # noqa: ANN401 - JSON
+    def data(self) -> Any:
         """What the envelope holds."""
         return self.json["data"]
 
@@ -94,6 +94,26 @@ class Answer:
         return error
 
 
+class ObservedBus(EventBus):
+    """The bus, which also tells when somebody begins to wait and when the last one is gone."""
+
+    def __init__(self) -> None:
+        """Begin without waiters."""
+        super().__init__()
+        self.watched = asyncio.Event()
+        self.left = asyncio.Event()
+
+    @contextmanager
+    def watch(self, task_id: str) -> Iterator[Watch]:
+        """Follow a task."""
+        with super().watch(task_id) as watch:
+            self.watched.set()
+            try:
+                yield watch
+            finally:
+                self.left.set()
+
+
 @dataclass
 class Api:
     """A running API and everything behind it."""
@@ -102,32 +122,33 @@ class Api:
     session: aiohttp.ClientSession
     deps: Deps
     store: SqliteStore
-    bus: EventBus
+    bus: ObservedBus
     intake: Intake
     hints: list[str]
     missing: list[Missing]
+    """What readiness reports."""
 
     @property
     def port(self) -> int:
         """Where it listens."""
         return int(self.server.url.rpartition(":")[2])
 
-    async def request(self, method: str, path: str, *, token: str | None = TOKEN, **more: Any) -> Answer:  # noqa: ANN401
+    async def request(self, method: str, path: str, *, token: str | None = TOKEN, **more: Any) -> Answer:
         """Send one request; ``more`` is for aiohttp's client."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         headers |= more.pop("headers", {})
         async with self.session.request(method, self.server.url + path, headers=headers, **more) as response:
             return Answer(response.status, response.headers, await response.read())
 
-    async def get(self, path: str, **more: Any) -> Answer:  # noqa: ANN401
+    async def get(self, path: str, **more: Any) -> Answer:
         """Get something."""
         return await self.request("GET", path, **more)
 
-    async def submit(self, **fields: Any) -> Answer:  # noqa: ANN401
+    async def submit(self, **fields: Any) -> Answer:
         """Submit a video."""
         return await self.request("POST", "/api/transcribe", json={"url": "https://example.com/a.mp4"} | fields)
 
-    async def submitted(self, **fields: Any) -> str:  # noqa: ANN401
+    async def submitted(self, **fields: Any) -> str:
         """Submit a video that is certain to be accepted; returns its id."""
         answer = await self.submit(**fields)
         assert answer.status == 202, answer.body
@@ -159,7 +180,7 @@ async def running(folder: Path, *, body_timeout_s: float = 15.0, **sections: dic
     await store.open()
     hints: list[str] = []
     missing: list[Missing] = []
-    bus = EventBus()
+    bus = ObservedBus()
     intake = Intake(store, settings, hints.append)
     deps = Deps(store, intake, Keyring.open(settings), bus, settings, lambda: missing, "1.2.3", body_timeout_s)
     server = HttpServer(deps)
@@ -280,6 +301,4 @@ def segment(number: int, text: str) -> Segment:
     return Segment(number, start, start + 2.0, text, (Word(start, start + 1.0, text, 0.9),))
 
 
-def without_words(spoken: Segment) -> Segment:
-    """Make the same segment without words."""
-    return replace(spoken, words=())
+SPEECH = (segment(0, "hello world"), segment(1, "你好"))

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from pipeline.core.head import Head
+from pipeline.core.head import Head, Language
 from pipeline.core.messages import Kind, Message, Run, compose_run, failure_notice
 from pipeline.core.neutral import plain
 from pipeline.core.text import is_boundary
@@ -30,16 +30,22 @@ HEAD = Head(
     no_speech=False,
 )
 HOSTILE = [
-    "<@all>", "@all ", "@所有人", "<@U1>", "![i](http://evil.example/i.png)", "[l](https://evil.example)", "www.evil.example",
-    "http://evil.example/", "<font color='warning'>", "```\n", "| a | b |\n|---|---|\n", "# h\n", "> q\n", "**b**", "\u202e",
-    "\u200b", "\r\n", "\ud83d", "👩‍👩‍👧", "🇨🇳", "e\u0301", "\u0301" * 50, "汉字，", "一句话。", "A sentence. ", "x" * 700, " ", "\n\n",
-]  # fmt: skip
+    *("<@all>", "@all ", "@所有人", "<@U1>", "<font color='warning'>", "\u202e", "\u200b", "\r\n", "\ud83d"),
+    *("![i](http://evil.example/i.png)", "[l](https://evil.example)", "www.evil.example", "http://evil.example/"),
+    *("```\n", "| a | b |\n|---|---|\n", "# h\n", "> q\n", "**b**", "\n\n", " "),
+    *("👩‍👩‍👧", "🇨🇳", "e\u0301", "\u0301" * 50, "汉字，", "一句话。", "A sentence. ", "x" * 700),
+]
 TEXTS = st.one_of(st.text(), st.lists(st.sampled_from(HOSTILE), max_size=60).map("".join))
 
 
 def bodies(run: Run, kind: Kind) -> list[str]:
     """What the messages of one kind say below their labels."""
     return [message.text.split("\n", 1)[1] for message in run.messages if message.kind is kind]
+
+
+def first_message(head: Head, language: Language = "zh") -> str:
+    """The head of a run with one part, as it is sent."""
+    return compose_run(head, "", "text", robot=None, language=language).messages[0].text
 
 
 def actions(message: Message, url: str = URL) -> list[str]:
@@ -81,7 +87,7 @@ def test_parts_have_their_label_alone_on_the_first_line() -> None:
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
-def test_summary_is_sent_whole_under_its_heading(language: str) -> None:
+def test_summary_is_sent_whole_under_its_heading(language: Language) -> None:
     """The summary has a heading in the product's language; a blank one is not sent."""
     heading = {"zh": "摘要", "en": "Summary"}[language]
     run = compose_run(HEAD, "• a\n• b", "text", robot=None, language=language)
@@ -89,7 +95,7 @@ def test_summary_is_sent_whole_under_its_heading(language: str) -> None:
     assert [] == bodies(compose_run(HEAD, " \n", "text", robot=None, language=language), Kind.SUMMARY)
 
 
-@pytest.mark.parametrize("parts", [7, 8, 9, 10, 97, 98, 99, 100, 998, 999])
+@pytest.mark.parametrize("parts", [7, 8, 9, 10, 97, 98, 99, 100])
 def test_labels_are_counted_in_the_limit(parts: int) -> None:
     """Where the number of messages gains a digit, every part is still as full as its label allows."""
     digits = len(str(parts + 1))
@@ -116,7 +122,7 @@ def test_characters_stay_whole_in_parts() -> None:
 
 def test_head_tells_what_the_video_is() -> None:
     """The head holds the title as a link, author, length, language, source, model and counts."""
-    text = compose_run(HEAD, "", "text", robot=None, language="zh").messages[0].text
+    text = first_message(HEAD)
     assert text.startswith(f"(1/2) [星期五的会议]({URL})\n")
     for fact in ("王老师", "1:02:05", "中文", "语音识别", "small", "12,345", "678"):
         assert fact in text
@@ -124,7 +130,7 @@ def test_head_tells_what_the_video_is() -> None:
 
 def test_head_in_english() -> None:
     """With English wording the same facts are told in English."""
-    text = compose_run(HEAD, "", "text", robot=None, language="en").messages[0].text
+    text = first_message(HEAD, "en")
     for fact in ("Author: 王老师", "Length: 1:02:05", "Language: Chinese", "speech recognition", "No LLM was used"):
         assert fact in text
 
@@ -143,7 +149,7 @@ def test_head_in_english() -> None:
 def test_head_says_who_made_the_text(text_by: str, summary_by: str, line: str) -> None:
     """Without an LLM the head says so; with one it names it."""
     head = replace(HEAD, text_by=text_by, summary_by=summary_by)
-    assert line == compose_run(head, "", "text", robot=None, language="zh").messages[0].text.splitlines()[-1]
+    assert line == first_message(head).splitlines()[-1]
 
 
 def test_no_speech_is_one_message() -> None:
@@ -159,7 +165,7 @@ def test_no_speech_is_one_message() -> None:
 def test_head_without_details() -> None:
     """What is not known is left out, and an unknown language is shown by its code."""
     head = replace(HEAD, title="\u202e", author=None, duration_s=None, language="tlh", model="a\nb")
-    lines = compose_run(head, "", "text", robot=None, language="zh").messages[0].text.splitlines()
+    lines = first_message(head).splitlines()
     assert f"(1/2) [无标题]({URL})" == lines[0]
     assert "语言：tlh · 字数：12,345 · 片段：678" == lines[1]
     assert "文本来源：语音识别 · 模型：a b" == lines[2]
@@ -186,7 +192,7 @@ def test_head_fits_whatever_comes(filler: str) -> None:
 )
 def test_link_is_dropped_before_the_facts(url: str, kept: bool) -> None:  # noqa: FBT001 - a column of the table
     """The longest address is linked; one that encoding makes too long leaves title, author and facts without it."""
-    text = compose_run(replace(HEAD, url=url), "", "text", robot=None, language="zh").messages[0].text
+    text = first_message(replace(HEAD, url=url))
     assert kept == (f"]({url})" in text)
     assert text.startswith("(1/2) [星期五的会议](https" if kept else "(1/2) 星期五的会议\n")
     assert "王老师" in text
@@ -194,10 +200,8 @@ def test_link_is_dropped_before_the_facts(url: str, kept: bool) -> None:  # noqa
 
 def test_warnings_fill_what_room_is_left() -> None:
     """Warnings stand at the end of the head, as many as fit."""
-    few = compose_run(replace(HEAD, warnings=("少一段",)), "", "text", robot=None, language="zh").messages[0].text
-    many = (
-        compose_run(replace(HEAD, warnings=("长" * 190,) * 20), "", "text", robot=None, language="zh").messages[0].text
-    )
+    few = first_message(replace(HEAD, warnings=("少一段",)))
+    many = first_message(replace(HEAD, warnings=("长" * 190,) * 20))
     assert few.endswith("\n注意：少一段")
     assert 1 < many.count("注意：") < 20
 
@@ -209,7 +213,7 @@ def test_warnings_fill_what_room_is_left() -> None:
         ("en", f"Transcription failed: 标题\n{URL}\nReason: 下载超时。\nWhat to do: 请稍后再试。"),
     ],
 )
-def test_failure_notice(language: str, expected: str) -> None:
+def test_failure_notice(language: Language, expected: str) -> None:
     """A failed video is one notice without a number: which video, why, and what to do."""
     run = failure_notice("标题", URL, "下载超时。", "请稍后再试。", robot="team", language=language)
     assert Run("team", (Message(None, None, Kind.NOTICE, "text", expected),)) == run

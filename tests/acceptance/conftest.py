@@ -1,0 +1,72 @@
+"""Fixtures of the acceptance tests: the world around the daemon, and daemons in it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+
+from tests.daemon import Daemon
+from tests.fakes.server import running
+from tests.fakes.site import Site
+from tests.fakes.wecom import WeCom
+
+Start: TypeAlias = Callable[..., Daemon]
+
+_WITH_FILES = """
+    SELECT id FROM task
+    WHERE status IN ('pending', 'processing', 'retrying') AND sequence IS NULL
+"""
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    """Run a video site in a thread of its own."""
+    with running(Site()) as site:
+        yield site
+
+
+@pytest.fixture
+def wecom() -> Iterator[WeCom]:
+    """Run WeCom in a thread of its own, with a robot for every key and no limit of its own."""
+    with running(WeCom(per_minute=None)) as wecom:
+        yield wecom
+
+
+@pytest.fixture
+def start(
+    tmp_path: Path,
+    site: Site,
+    wecom: WeCom,  # noqa: ARG001 - made before the daemons, so that it outlives them
+) -> Iterator[Start]:
+    """Make ``start(**sections)``: it starts a daemon that may reach the site, each on a folder of its own.
+
+    At the end every daemon that still runs is stopped, and none may have left anything behind.
+    """
+    started: list[Daemon] = []
+
+    def start(**sections: dict[str, Any]) -> Daemon:
+        sections["download"] = {"allow_hosts": [site.address]} | sections.get("download", {})
+        daemon = Daemon(tmp_path / f"daemon-{len(started)}", **sections)
+        started.append(daemon)
+        daemon.start()
+        return daemon
+
+    yield start
+    codes = [daemon.stop() for daemon in started if daemon.running]
+    assert [0] * len(codes) == codes
+    for daemon in started:
+        assert set() == daemon.processes()
+        assert set() == _leftovers(daemon.data)
+        assert [] == [line for line in daemon.log() if "exception" in line]
+
+
+def _leftovers(data: Path) -> set[str]:
+    """Tasks with files in the work folder that no unfinished task needs."""
+    with sqlite3.connect(f"file:{data / 'transcribed.db'}?mode=ro", uri=True) as db:
+        needed = {row[0] for row in db.execute(_WITH_FILES)}
+    db.close()
+    return {file.relative_to(data / "work").parts[0] for file in data.glob("work/*/**/*") if file.is_file()} - needed

@@ -1,0 +1,172 @@
+"""Supervised children: their results, their deaths, their limits, and that nothing of them is left."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+
+from pipeline.bridge import StopSignal
+from pipeline.child import Limits, Zygote
+from pipeline.errors import Interrupted, MediaNoAudio
+from pipeline.ports import ChildDied, ChildTimeout
+
+PROGRAM = "tests.integration.child_programs"
+ROOT = Path(__file__).resolve().parents[2]
+GONE_WITHIN_S = 5.0
+
+
+@pytest.fixture(scope="module")
+def zygote() -> Iterator[Zygote]:
+    made = Zygote((PROGRAM,))
+    yield made
+    made.close()
+
+
+class Lines:
+    """What a child said, and an event for its first line with a given name."""
+
+    def __init__(self, awaited: str = "pid") -> None:
+        self.lines: list[dict[str, Any]] = []
+        self.came = threading.Event()
+        self._awaited = awaited
+
+    def __call__(self, line: dict[str, Any]) -> None:
+        self.lines.append(line)
+        if self._awaited in line:
+            self.came.set()
+
+    def value(self, name: str) -> Any:
+        return next(line[name] for line in self.lines if name in line)
+
+
+def run(zygote: Zygote, do: str, lines: Lines | None = None, *, stop: StopSignal | None = None, **more: Any) -> Any:
+    limits = Limits(more.pop("timeout_s", 20.0), more.pop("stall_s", None))
+    request = {"do": do, **more}
+    return zygote.fork(PROGRAM).run(request, lines or Lines(), limits, stop or StopSignal())
+
+
+def wait_until_gone(pid: int) -> None:
+    """Wait by the kernel's own word that a process has ended."""
+    try:
+        fd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        assert select.select([fd], [], [], GONE_WITHIN_S)[0], f"process {pid} is still there"
+    finally:
+        os.close(fd)
+
+
+def test_a_child_returns_its_result_after_its_lines(zygote: Zygote) -> None:
+    """A child returns its result after its lines, in order, whatever the alphabet."""
+    lines = Lines()
+    result = run(zygote, "count", lines, to=2000)
+    assert (2000, "汉字") == (result["counted"], result["text"])
+    assert list(range(2000)) == [line["number"] for line in lines.lines if "number" in line]
+
+
+def test_a_childs_log_lines_come_out_in_the_callers_context(zygote: Zygote) -> None:
+    """A child's log lines come out in the caller's context, with its task."""
+    with structlog.testing.capture_logs() as logs:
+        run(zygote, "count", to=3)
+    assert {"event": "counted", "to": 3, "log_level": "warning"} in logs
+
+
+def test_a_failure_keeps_its_name_across_the_process(zygote: Zygote) -> None:
+    """A failure keeps its name across the process."""
+    with pytest.raises(MediaNoAudio, match="on purpose"):
+        run(zygote, "fail")
+
+
+def test_a_defect_in_a_child_leaves_its_last_words(zygote: Zygote) -> None:
+    """A defect in a child leaves its last words."""
+    with pytest.raises(ChildDied) as death:
+        run(zygote, "crash")
+    assert 1 == death.value.status
+    assert "RuntimeError: a defect" in death.value.last_words
+
+
+def test_a_child_killed_by_a_signal_says_which(zygote: Zygote) -> None:
+    """A child killed by a signal says which."""
+    with pytest.raises(ChildDied) as death:
+        run(zygote, "die")
+    assert -signal.SIGSEGV == death.value.status
+
+
+@pytest.mark.parametrize(
+    ("do", "limits", "stalled"),
+    [("hang", {"timeout_s": 0.4}, False), ("hang", {"stall_s": 0.4}, True), ("chatter", {"stall_s": 0.4}, True)],
+)
+def test_a_child_over_its_limit_is_ended(zygote: Zygote, do: str, limits: dict[str, float], *, stalled: bool) -> None:
+    """A child over its limit is ended; log lines are no progress."""
+    lines = Lines()
+    with pytest.raises(ChildTimeout) as timeout:
+        run(zygote, do, lines, **limits)
+    assert stalled == timeout.value.stalled
+    wait_until_gone(lines.value("pid"))
+
+
+def test_a_stop_ends_a_child_and_its_grandchildren_at_once(zygote: Zygote) -> None:
+    """A stop ends a child and its grandchildren at once."""
+    stop, lines = StopSignal(), Lines("grandchild")
+
+    def raise_when_it_runs() -> None:
+        assert lines.came.wait(GONE_WITHIN_S)
+        stop.raise_now()
+
+    raiser = threading.Thread(target=raise_when_it_runs)
+    raiser.start()
+    with pytest.raises(Interrupted):
+        run(zygote, "hang", lines, stop=stop)
+    raiser.join()
+    wait_until_gone(lines.value("pid"))
+    wait_until_gone(lines.value("grandchild"))
+
+
+def test_secrets_of_our_environment_do_not_reach_children(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Secrets and proxies of our environment do not reach children."""
+    monkeypatch.setenv("SOME_API_KEY", "x")
+    monkeypatch.setenv("https_proxy", "http://proxy.invalid")
+    zygote = Zygote((PROGRAM,))
+    try:
+        environment = run(zygote, "count", to=0)["environment"]
+    finally:
+        zygote.close()
+    assert not {"SOME_API_KEY", "https_proxy"} & set(environment)
+
+
+def test_a_dead_zygote_is_replaced(zygote: Zygote) -> None:
+    """A dead zygote is replaced without anybody noticing."""
+    os.kill(zygote.pid, signal.SIGKILL)
+    assert 1 == run(zygote, "count", to=1)["counted"]
+
+
+def test_children_end_with_their_daemon() -> None:
+    """Children and grandchildren end with their daemon, even when that is killed with -9."""
+    script = (
+        "import json, sys\n"
+        "from pipeline.bridge import StopSignal\n"
+        "from pipeline.child import Limits, Zygote\n"
+        f"child = Zygote(()).fork({PROGRAM!r})\n"
+        "say = lambda line: print(json.dumps(line), flush=True)\n"
+        "child.run({'do': 'hang'}, say, Limits(60), StopSignal())\n"
+    )
+    daemon = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    with daemon, daemon.stdout as said:
+        lines = [said.readline() for _ in range(2)]
+        daemon.kill()
+    pids = [value for line in lines for value in json.loads(line).values()]
+    for pid in pids:
+        wait_until_gone(pid)
+    assert 2 == len(pids)
