@@ -136,7 +136,8 @@ async def _run(settings: Settings, folder: DataFolder, keyring: Keyring) -> None
     engine = LocalEngine(bridge, executor, shelf, settings, devices)
     dispatcher = Dispatcher(house, engine, shelf, devices, ROUTE, bus, watch)
     text_lane = TextLane(bridge, store, executor, watch, settings.llm.queue_size, on_outcome=dispatcher.text_came_back)
-    session = aiohttp.ClientSession()
+    # A kept connection may close just as a message is written, which would put it in doubt for nothing.
+    session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True))
     channels = _channels(settings, session)
     outbox = Outbox(store, channels, settings.wechat.per_minute, watch, finish=dispatcher.finish_delivered)
     dispatcher.wake = Wakers(text_lane.wake, outbox.wake)

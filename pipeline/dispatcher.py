@@ -17,8 +17,8 @@ from typing import Literal
 import structlog
 
 from pipeline.config import Settings
-from pipeline.core.lifecycle import Failed, Outcome, Settled, Step, finish, settle
-from pipeline.core.messages import Run, failure_notice
+from pipeline.core.lifecycle import Cause, Failed, Outcome, Settled, Step, finish, settle
+from pipeline.core.messages import Run, failure_notice, step_notice
 from pipeline.core.placement import Device, Placement, plan
 from pipeline.core.retry import RetryPolicy
 from pipeline.core.task import Failure, Lane, Stage, Status, Task, Waiting
@@ -29,6 +29,9 @@ from pipeline.events import EventBus
 from pipeline.executor import House
 from pipeline.ports import TaskStore
 from pipeline.service import Watch
+
+NEXT = {Lane.FETCH: Lane.ASR, Lane.ASR: Lane.TEXT}
+"""The lane that follows; after TEXT the run itself is the news."""
 
 log = structlog.get_logger()
 
@@ -120,6 +123,8 @@ class Dispatcher:
             if settled is None:
                 return
             self._tell(settled, Lane.FETCH)
+            if settled.cause is Cause.CLAIMED:
+                await self._announce(settled.task, Lane.FETCH)
             self._running["fetch"] += 1
             self._engine.fetch(settled.task, self._came_back("fetch"))
 
@@ -181,7 +186,22 @@ class Dispatcher:
         runs = failure_runs(settled.task, self._settings.wechat.language)
         if await self._store.save(settled, expected=task.status, runs=runs):
             self._tell(settled, outcome.lane)
+            if settled.cause is Cause.ADVANCED and outcome.lane in NEXT:
+                await self._announce(settled.task, NEXT[outcome.lane])
             await self._pass_on(settled.task)
+
+    async def _announce(self, task: Task, lane: Lane) -> None:
+        """Tell the task's robots which lane it has come to, where all steps are wanted."""
+        if task.options.notify != "all":
+            return
+        language, title = self._settings.wechat.language, _title(task)
+        runs = [
+            step_notice(title, task.source.url, lane, robot=robot, language=language)
+            for robot in task.options.robots or (None,)
+        ]
+        await self._store.announce(task.id, runs, time.time())
+        if self.wake is not None:
+            self.wake.outbox()
 
     async def _pass_on(self, task: Task) -> None:
         """Nudge whoever has the task next, and clean up behind it."""
@@ -220,10 +240,13 @@ def failure_runs(task: Task, language: Literal["zh", "en"]) -> list[Run]:
     """The notice that a task failed for good, one for each of its robots; none where nobody wants it."""
     if task.failure is None or task.status not in {Status.FAILED, Status.TIMEOUT} or task.options.notify == "none":
         return []
-    media = task.artifacts.media
-    title = task.options.title or (media.title if media else "")
     message = task.failure.message_zh if language == "zh" else task.failure.message
     return [
-        failure_notice(title, task.source.url, message, task.failure.hint, robot=robot, language=language)
+        failure_notice(_title(task), task.source.url, message, task.failure.hint, robot=robot, language=language)
         for robot in task.options.robots or (None,)
     ]
+
+
+def _title(task: Task) -> str:
+    media = task.artifacts.media
+    return task.options.title or (media.title if media else "")

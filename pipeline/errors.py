@@ -337,6 +337,8 @@ class StageFailed(TranscribedError):
     """How often this may be tried again by itself; ``scheduler.max_retries`` is the ceiling."""
     times_out: ClassVar[bool] = False
     """Whether a task that ends with this has the status ``timeout`` instead of ``failed``."""
+    spoils: ClassVar[tuple[str, ...]] = ()
+    """Products, by their field of ``Artifacts``, that the next attempt has to make anew."""
 
     @classmethod
     def hint(cls) -> str:
@@ -425,6 +427,7 @@ class DownloadTruncated(StageFailed):
     cure = ("Submit it again; if it stays so, the file on the site is damaged.",
             "请重新提交；若仍然如此，网站上的文件已损坏。")  # fmt: skip
     retries = 2
+    spoils = ("file",)
 
 
 class DownloadTooLarge(StageFailed):

@@ -110,7 +110,12 @@ class Executor:
         house.ask(house.store.enter(task.id, step.name, time.time()))
         context = _Context(house, unit, step.name)
         context.report(0.0)
-        made = step.run(context, task.artifacts)
+        try:
+            made = step.run(context, task.artifacts)
+        except StageFailed as failure:
+            if failure.spoils:
+                house.ask(house.store.drop(task.id, failure.spoils))
+            raise
         house.ask(house.store.keep(task.id, step.makes, made, time.time()))
         context.report(1.0)
         log.info("stage done", stage=step.name, took_s=round(time.monotonic() - began, 3))

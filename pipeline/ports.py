@@ -316,6 +316,10 @@ class TaskStore(Protocol):
         ...
 
     # delivering
+    async def announce(self, task_id: str, runs: Sequence[Run], now: float) -> None:
+        """Freeze notices, each dropped where its robot has unsent messages: a notice is worth nothing late."""
+        ...
+
     async def lanes(self) -> list[str | None]:
         """Robots that have unsent messages."""
         ...

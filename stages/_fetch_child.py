@@ -148,12 +148,13 @@ class _Meter:
         self._most = -1
 
     def __call__(self, reading: dict[str, Any]) -> None:
-        total = reading.get("total_bytes") or reading.get("total_bytes_estimate")
-        done = reading.get("downloaded_bytes") or 0
-        if max(done, total or 0) > self._limit:
-            raise DownloadTooLarge(f"{max(done, total or 0) // MIB} MiB")
+        done, declared = reading.get("downloaded_bytes") or 0, reading.get("total_bytes")
+        size = max(done, declared or 0)  # an estimate may be twice the truth and refuses nothing
+        if size > self._limit:
+            raise DownloadTooLarge(f"{size // MIB} MiB")
         if done > self._most:
             self._most = done
+            total = declared or reading.get("total_bytes_estimate")
             self._emit({"bytes_done": done, "bytes_total": int(total) if total else None, "eta_s": reading.get("eta")})
 
 
@@ -188,6 +189,7 @@ def _options(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
         "socket_timeout": request["socket_timeout_s"],
         "retries": 2,
         "fragment_retries": 2,
+        "skip_unavailable_fragments": False,  # a hole in the sound would be a hole in the text
         "extractor_retries": 1,
         "continuedl": True,
         "hls_prefer_native": True,
@@ -207,6 +209,8 @@ def _options(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
 
 _STATUS = {401: SourceForbidden, 403: SourceForbidden, 404: SourceNotFound, 410: SourceNotFound}
 _STATUS |= {429: SourceRateLimited, 451: SourceForbidden}
+_LAST_TRY = re.compile(r"Got error: (.*?)\.* Giving up after", re.DOTALL)
+_HTTP_ERROR = re.compile(r"HTTP Error (\d{3})")
 _FORBIDDEN = re.compile(
     r"log ?in|sign in|private video|cookies|members|geo.?restrict|not available in your", re.IGNORECASE
 )
@@ -220,7 +224,7 @@ def _named(yt_dlp: Any, error: Exception) -> StageFailed:  # noqa: ANN401, PLR09
             return cause
         status = getattr(cause, "status", None)
         if isinstance(status, int):
-            return _STATUS.get(status, SourceUnreachable)(f"HTTP {status}")
+            return _by_status(status)
         if isinstance(cause, yt_dlp.utils.ContentTooShortError):
             return DownloadTruncated(f"{cause.downloaded} of {cause.expected} bytes")
         if isinstance(cause, yt_dlp.networking.exceptions.IncompleteRead):
@@ -250,9 +254,15 @@ def _causes(error: BaseException) -> list[BaseException]:
     return seen
 
 
+def _by_status(status: int) -> StageFailed:
+    follows_on = ", it redirects in a circle or too often" if status // 100 == 3 else ""  # noqa: PLR2004 - 3xx
+    return _STATUS.get(status, SourceUnreachable)(f"HTTP {status}{follows_on}")
+
+
 def _by_words(words: str) -> StageFailed:
-    if "more expected" in words:
-        return DownloadTruncated(words[:200])
+    last_try = _LAST_TRY.search(words)
+    if last_try:
+        return _by_last_try(last_try[1])
     if "is empty" in words or "did not get any data blocks" in words.lower():
         return MediaInvalid("the file is empty")
     if _FORBIDDEN.search(words):
@@ -260,6 +270,16 @@ def _by_words(words: str) -> StageFailed:
     if _GONE.search(words):
         return SourceNotFound(words[:200])
     return SourceUnsupported(words[:200])
+
+
+def _by_last_try(words: str) -> StageFailed:
+    """What yt-dlp's downloader met when it gave up; it hands on the words and not the cause."""
+    status = _HTTP_ERROR.match(words)
+    if status:
+        return _by_status(int(status[1]))
+    if "bytes read" in words or "bytes, expected" in words:
+        return DownloadTruncated(words[:200])
+    return SourceUnreachable(words[:200])
 
 
 def _short(error: BaseException) -> str:

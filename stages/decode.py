@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.core.task import Artifacts, Audio, Lane, Stage
-from pipeline.errors import DecodeFailed, MediaInvalid
+from pipeline.errors import DecodeFailed, DownloadTruncated, MediaInvalid
 from pipeline.ports import ChildDied, ChildTimeout, Made, StageContext
 from stages._work import AUDIO_NAME
 
@@ -26,8 +26,9 @@ class Decode:
         """Make ``audio``."""
         if artifacts.file is None:
             raise DecodeFailed("there is no file")
+        media = ctx.work / artifacts.file.name
         request = {
-            "media_path": str(ctx.work / artifacts.file.name),
+            "media_path": str(media),
             "audio_path": str(ctx.work / AUDIO_NAME),
             "max_duration_s": ctx.settings.download.max_duration_s,
         }
@@ -39,6 +40,9 @@ class Decode:
                 timeout_s=DECODE_TIMEOUT_S,
                 stall_s=DECODE_STALL_S,
             )
+        except DownloadTruncated:
+            media.unlink(missing_ok=True)  # or the next attempt would find it and take it for complete
+            raise
         except ChildTimeout:
             raise MediaInvalid("decoding it never ends") from None
         except ChildDied as death:

@@ -156,6 +156,11 @@ class Client:
         """Close the session."""
         await self._session.close()
 
+    @property
+    def session(self) -> aiohttp.ClientSession:
+        """For what the methods below do not show, such as headers."""
+        return self._session
+
     async def post(self, path: str, body: Json) -> tuple[int, Json]:
         """Send a JSON body; returns status and parsed answer."""
         async with self._session.post(path, json=body) as answer:

@@ -260,7 +260,8 @@ class WechatSettings(Section):
     )
     notify: Literal["all", "final", "none"] = Field(
         "final",
-        description="Notices besides the text: all is one for each step, final one on failure, none not even that.",
+        description="What is sent: final is the text, or one notice of failure; all adds a notice for each step; "
+        "none is nothing, the text is then fetched through the API.",
     )
     long_text_as_file_over: int = Field(
         10, ge=1, le=1000, description="Number of parts beyond which the full text goes as a file."

@@ -9,6 +9,7 @@ from typing import Literal
 
 from pipeline.core.head import Head, Language, write_head
 from pipeline.core.neutral import link_target, plain
+from pipeline.core.task import Lane
 from pipeline.core.text import cut, shorten
 
 TEXT_LIMIT_BYTES = 2048
@@ -124,9 +125,32 @@ def failure_notice(title: str, url: str, message: str, hint: str, *, robot: str 
     lines = [failed.format(_one_line(title) or _UNTITLED[language])]
     lines += [line.format(_one_line(text)) for line, text in ((reason, message), (cure, hint)) if text.strip()]
     address = link_target(url)
-    if address and len("\n".join([*lines, address]).encode()) <= TEXT_LIMIT_BYTES:
+    if address and _fits("\n".join([*lines, address])):
         lines.insert(1, address)
     return Run(robot, (Message(None, None, Kind.NOTICE, "text", "\n".join(lines)),))
+
+
+_STEPS: dict[Language, dict[Lane, str]] = {
+    "zh": {Lane.FETCH: "开始处理：{}", Lane.ASR: "下载完成，开始转写：{}", Lane.TEXT: "转写完成，正在整理：{}"},
+    "en": {
+        Lane.FETCH: "Started: {}",
+        Lane.ASR: "Downloaded, transcribing: {}",
+        Lane.TEXT: "Transcribed, preparing the text: {}",
+    },
+}
+
+
+def step_notice(title: str, url: str, lane: Lane, *, robot: str | None, language: Language) -> Run:
+    """Write the one message that says which lane a video has come to."""
+    address = link_target(url)
+    line = _STEPS[language][lane].format(_one_line(title) or address or _UNTITLED[language])
+    lines = [line, address] if title and address else [line]
+    text = "\n".join(lines)
+    return Run(robot, (Message(None, None, Kind.NOTICE, "text", text if _fits(text) else line),))
+
+
+def _fits(text: str) -> bool:
+    return len(text.encode()) <= TEXT_LIMIT_BYTES
 
 
 def _one_line(text: str) -> str:

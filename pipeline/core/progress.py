@@ -39,13 +39,11 @@ class Progress:
 
 
 def measure(reading: Reading, route: Sequence[Step]) -> Progress:
-    """Place a reading on the whole way, by the weights of the stages."""
+    """Place a reading on the whole way, by the weights of the stages; before the first and after the last it is 0."""
     fraction = min(1.0, max(0.0, reading.fraction))
-    total = sum(step.weight for step in route)
-    done = 0.0
-    for step in route:
-        if step.name is reading.stage:
-            done += step.weight * fraction
-            break
-        done += step.weight
-    return Progress(min(ALMOST, 100 * done / total), reading)
+    names = [step.name for step in route]
+    if reading.stage not in names:
+        return Progress(0.0, reading)
+    place = names.index(reading.stage)
+    done = sum(step.weight for step in route[:place]) + route[place].weight * fraction
+    return Progress(min(ALMOST, 100 * done / sum(step.weight for step in route)), reading)

@@ -20,6 +20,12 @@ def plan(conn: sqlite3.Connection, task_id: str, runs: Sequence[Run], now: float
         conn.executemany(SQL["insert_message"], columns)
 
 
+def announce(conn: sqlite3.Connection, task_id: str, runs: Sequence[Run], now: float) -> None:
+    """Freeze notices for robots that have nothing else to send."""
+    busy = set(lanes(conn))
+    plan(conn, task_id, [run for run in runs if run.robot not in busy], now)
+
+
 def lanes(conn: sqlite3.Connection) -> list[str | None]:
     """Name the robots that have unsent messages, the longest waiting first."""
     return [row["robot"] for row in conn.execute(SQL["lanes"])]

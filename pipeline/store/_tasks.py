@@ -9,7 +9,7 @@ from dataclasses import replace
 from pipeline.core import lifecycle
 from pipeline.core.lifecycle import Settled, Step
 from pipeline.core.messages import Run
-from pipeline.core.progress import Progress
+from pipeline.core.progress import Progress, Reading, measure
 from pipeline.core.task import (
     Artifacts,
     Composed,
@@ -124,7 +124,13 @@ def _update(conn: sqlite3.Connection, task: Task, *, expected: Status, running_b
 def _place(conn: sqlite3.Connection, route: Route, task_id: str) -> None:
     """Put the task into the lane of its first missing product, by what is stored and not by what was remembered."""
     task = load_whole(conn, [task_id])[0]
-    conn.execute(SQL["set_lane"], {"id": task_id, "lane": _lane(task.artifacts, route)})
+    lane = _lane(task.artifacts, route)
+    conn.execute(SQL["place"], {"id": task_id, "lane": lane, "percent": _least_percent(task.stage, route)})
+
+
+def _least_percent(stage: Stage, route: Route) -> float:
+    """How far a task is that begins this stage."""
+    return measure(Reading(stage, 0.0), route).percent
 
 
 def orphans(conn: sqlite3.Connection, boot_id: str) -> list[Task]:
@@ -135,9 +141,10 @@ def orphans(conn: sqlite3.Connection, boot_id: str) -> list[Task]:
 # Working
 
 
-def enter(conn: sqlite3.Connection, task_id: str, stage: Stage, now: float) -> None:
+def enter(conn: sqlite3.Connection, route: Route, task_id: str, stage: Stage, now: float) -> None:
     """Note the stage a worker began; a task that came to its end meanwhile stays as it is."""
-    conn.execute(SQL["enter_stage"], {"id": task_id, "stage": stage, "now": now})
+    columns = {"id": task_id, "stage": stage, "percent": _least_percent(stage, route), "now": now}
+    conn.execute(SQL["enter_stage"], columns)
 
 
 def wait_for(conn: sqlite3.Connection, task_id: str, waiting_for: str | None, now: float) -> None:

@@ -72,7 +72,7 @@ SELECT id FROM task
 -- Working
 
 -- name: enter_stage
-UPDATE task SET stage = :stage, waiting_for = NULL, updated_at = :now
+UPDATE task SET stage = :stage, percent = max(percent, :percent), waiting_for = NULL, updated_at = :now
  WHERE id = :id AND status = 'processing';
 
 -- name: wait_for
@@ -97,8 +97,8 @@ UPDATE task
 -- name: drop_products
 DELETE FROM artifact WHERE task_id = :id AND name IN (SELECT value FROM json_each(:products));
 
--- name: set_lane
-UPDATE task SET lane = :lane WHERE id = :id;
+-- name: place
+UPDATE task SET lane = :lane, percent = max(percent, :percent) WHERE id = :id;
 
 -- name: keep_segment
 INSERT INTO segment (task_id, id, start_s, end_s, text, words)

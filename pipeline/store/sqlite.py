@@ -75,7 +75,7 @@ class SqliteStore:
         return await self._units.read(lambda conn: _tasks.get(conn, task_id))
 
     async def enter(self, task_id: str, stage: Stage, now: float) -> None:
-        await self._units.write(lambda conn: _tasks.enter(conn, task_id, stage, now))
+        await self._units.write(lambda conn: _tasks.enter(conn, self._route, task_id, stage, now))
 
     async def wait_for(self, task_id: str, waiting_for: str | None, now: float) -> None:
         await self._units.write(lambda conn: _tasks.wait_for(conn, task_id, waiting_for, now))
@@ -99,6 +99,9 @@ class SqliteStore:
 
     async def lanes(self) -> list[str | None]:
         return await self._units.read(_outbox.lanes)
+
+    async def announce(self, task_id: str, runs: Sequence[Run], now: float) -> None:
+        await self._units.write(lambda conn: _outbox.announce(conn, task_id, runs, now))
 
     async def next_message(self, robot: str | None) -> Outgoing | None:
         return await self._units.read(lambda conn: _outbox.next_message(conn, robot))

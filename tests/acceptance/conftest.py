@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
 
+from tests.acceptance.rows import rows
 from tests.daemon import Daemon
 from tests.fakes.server import running
 from tests.fakes.site import Site
@@ -60,13 +60,12 @@ def start(
     assert [0] * len(codes) == codes
     for daemon in started:
         assert set() == daemon.processes()
-        assert set() == _leftovers(daemon.data)
+        assert set() == _leftovers(daemon)
         assert [] == [line for line in daemon.log() if "exception" in line]
 
 
-def _leftovers(data: Path) -> set[str]:
+def _leftovers(daemon: Daemon) -> set[str]:
     """Tasks with files in the work folder that no unfinished task needs."""
-    with sqlite3.connect(f"file:{data / 'transcribed.db'}?mode=ro", uri=True) as db:
-        needed = {row[0] for row in db.execute(_WITH_FILES)}
-    db.close()
-    return {file.relative_to(data / "work").parts[0] for file in data.glob("work/*/**/*") if file.is_file()} - needed
+    needed = {task_id for (task_id,) in rows(daemon, _WITH_FILES)}
+    files = [path for path in daemon.data.glob("work/*/**/*") if path.is_file()]
+    return {file.relative_to(daemon.data / "work").parts[0] for file in files} - needed

@@ -72,7 +72,7 @@ MADE = {
 }
 
 
-def task(task_id: str, **changes: Any) -> Task:  # noqa: ANN401 - fields of Task
+def task(task_id: str, **changes: Any) -> Task:
     """A task as intake makes it."""
     options = Options(model="demo")
     source = Source(f"http://site.test/{task_id}", f"http://site.test/{task_id}")
@@ -87,7 +87,7 @@ async def add(
     room: int = ROOM,
     force: bool = False,
     work: str | None = None,
-    **changes: Any,  # noqa: ANN401 - fields of Task
+    **changes: Any,
 ) -> Added | AlreadyThere | NoRoom:
     """Add an example task that is different work from all others, unless ``work`` names the work."""
     return await store.add(task(task_id, **changes), work or task_id, room=room, force=force)
@@ -102,7 +102,7 @@ async def keep_until(store: TaskStore, task_id: str, lane: Lane | None, *, messa
         await store.keep(task_id, step.makes, made, NOW)
 
 
-async def add_for(store: TaskStore, task_id: str, lane: Lane, **changes: Any) -> None:  # noqa: ANN401 - fields of Task
+async def add_for(store: TaskStore, task_id: str, lane: Lane, **changes: Any) -> None:
     """Add a task that waits for ``lane``."""
     await add(store, task_id, **changes)
     await keep_until(store, task_id, lane)

@@ -168,3 +168,11 @@ async def test_task_in_hand_is_not_delivered(store: TaskStore) -> None:
     await keep_until(store, "in hand", None)
     await everything(store, None)
     assert [] == await store.delivered([])
+
+
+async def test_notice_is_dropped_where_its_robot_has_unsent_messages(store: TaskStore) -> None:
+    """A notice is dropped where its robot has unsent messages, so that it never stands between waiting runs."""
+    await compose(store, "waiting", run("one", robot="busy"))
+    await add(store, "told")
+    await store.announce("told", [run("late", robot="busy"), run("news", robot="idle"), run("inbox")], NOW)
+    assert ["news", "inbox"] == [row.message.text for row in await store.messages("told")]

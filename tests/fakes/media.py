@@ -122,6 +122,11 @@ def flac(pcm: Pcm) -> bytes:
     return _encoded("flac", pcm, codec="flac")
 
 
+def mpegts(pcm: Pcm) -> bytes:
+    """Put sound (AAC) into an MPEG transport stream, the kind of file that segmented streams are made of."""
+    return _encoded("mpegts", pcm, codec="aac")
+
+
 def mp4_with_sound(pcm: Pcm) -> bytes:
     """Put sound (AAC) and a small picture (H.264) into an MP4 file."""
     return _encoded("mp4", pcm, codec="aac", picture_codec="libx264")

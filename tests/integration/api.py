@@ -176,16 +176,16 @@ def settings_for(folder: Path, **sections: dict[str, object]) -> Settings:
 async def running(folder: Path, *, body_timeout_s: float = 15.0, **sections: dict[str, object]) -> AsyncIterator[Api]:
     """Run the API on a free port over a new store in ``folder``."""
     settings = settings_for(folder, **sections)
+    keyring = Keyring.open(settings)
     store = SqliteStore(folder / "transcribed.db", ROUTE, "this boot")
-    await store.open()
     hints: list[str] = []
     missing: list[Missing] = []
     bus = ObservedBus()
     intake = Intake(store, settings, hints.append)
-    deps = Deps(store, intake, Keyring.open(settings), bus, settings, lambda: missing, "1.2.3", body_timeout_s)
-    server = HttpServer(deps)
-    await server.start()
+    server = HttpServer(deps := Deps(store, intake, keyring, bus, settings, lambda: missing, "1.2.3", body_timeout_s))
+    await store.open()
     try:
+        await server.start()
         async with aiohttp.ClientSession() as session:
             yield Api(server, session, deps, store, bus, intake, hints, missing)
     finally:

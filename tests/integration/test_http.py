@@ -64,10 +64,10 @@ async def test_state_of_a_new_task(api: Api) -> None:
 async def test_state_of_a_running_task(api: Api) -> None:
     """A running task shows what the store last recorded of its progress."""
     life = await Life(api, await api.submitted()).claimed()
-    await life.at(Stage.DOWNLOAD, 0.5, 12.34)
+    await life.at(Stage.DOWNLOAD, 0.5, 21.44)
     state = (await api.get(f"/api/task/{life.task_id}")).data
     assert ("processing", "download", None) == (state["status"], state["stage"], state["position"])
-    assert (12.3, 50.0, 3) == tuple(state["progress"][name] for name in ("percent", "stage_percent", "eta_seconds"))
+    assert (21.4, 50.0, 3) == tuple(state["progress"][name] for name in ("percent", "stage_percent", "eta_seconds"))
 
 
 async def test_state_of_a_completed_task(api: Api) -> None:

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from pipeline.core.head import Head, Language
-from pipeline.core.messages import Kind, Message, Run, compose_run, failure_notice
+from pipeline.core.messages import Kind, Message, Run, compose_run, failure_notice, step_notice
 from pipeline.core.neutral import plain
+from pipeline.core.task import Lane
 from pipeline.core.text import is_boundary
 
 LIMITS = {"text": 2048, "markdown": 4096}
@@ -232,3 +233,24 @@ def test_failure_notice_drops_what_is_missing() -> None:
     """A video that failed before its title was known is untitled; no hint, no line; too long an address, no address."""
     run = failure_notice("", "https://example.com/" + "a" * 2000, "坏了。", "", robot=None, language="zh")
     assert "转写失败：无标题\n原因：坏了。" == run.messages[0].text
+
+
+@pytest.mark.parametrize(
+    ("lane", "expected"),
+    [
+        (Lane.FETCH, f"开始处理：标题\n{URL}"),
+        (Lane.ASR, f"下载完成，开始转写：标题\n{URL}"),
+        (Lane.TEXT, f"转写完成，正在整理：标题\n{URL}"),
+    ],
+)
+def test_step_notice(lane: Lane, expected: str) -> None:
+    """A step is one notice without a number: which step, which video."""
+    run = step_notice("标题", URL, lane, robot="team", language="zh")
+    assert Run("team", (Message(None, None, Kind.NOTICE, "text", expected),)) == run
+
+
+def test_step_notice_of_a_video_without_a_title_names_its_address() -> None:
+    """A step of a video without a title names its address; one that does not fit leaves it out."""
+    assert f"Started: {URL}" == step_notice("", URL, Lane.FETCH, robot=None, language="en").messages[0].text
+    long = "https://example.com/" + "a" * 2000
+    assert "Started: T" == step_notice("T", long, Lane.FETCH, robot=None, language="en").messages[0].text

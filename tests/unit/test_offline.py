@@ -180,7 +180,7 @@ def test_summary_says_nothing_twice() -> None:
 def test_summary_prefers_what_the_text_is_about() -> None:
     """The sentence that shares its words with the others wins over the one that stands alone."""
     text = "火车从北京出发。北京的火车很快。下雨了没有伞。火车今天到北京。"
-    assert "火车" in summarize(text)
+    assert "• 火车今天到北京。" == summarize(text).splitlines()[-1]
 
 
 def test_summary_of_a_text_without_stops_is_cut_off() -> None:

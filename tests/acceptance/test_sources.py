@@ -1,0 +1,241 @@
+"""Everything an address may lead to: what completes, and the error that each fault ends with."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass
+
+from examples.scoring import error_rate
+from tests.acceptance.conftest import Start
+from tests.daemon import Client, Daemon, Json
+from tests.fakes import media, pages
+from tests.fakes.site import Reply, Site, page
+
+WORST_ERROR_RATE = 0.1
+CHINESE = re.compile("[\u4e00-\u9fff]")
+CLOSED_PORT = "127.0.0.1:1"
+LOOK_S = 0.3
+FINAL = {"completed", "failed", "cancelled", "timeout"}
+ENDLESSLY_LONG_S = 100_000.0
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A task that has come to its end, and everything it had to say."""
+
+    state: Json
+    percents: list[float]
+    messages: list[Json]
+
+    @property
+    def end(self) -> tuple[str, str | None, str | None, int]:
+        """Status, type and stage of the error, and the number of the last attempt."""
+        error = self.state["error"] or {"type": None, "stage": None}
+        return self.state["status"], error["type"], error["stage"], self.state["attempt"]
+
+
+async def watch(client: Client, url: str, **fields: object) -> Watched:
+    """Submit an address and follow it to its end."""
+    task_id = await client.submit(url, **fields)
+    percents = []
+    async with asyncio.timeout(90):
+        while True:
+            _, answer = await client.get(f"/api/task/{task_id}", wait=LOOK_S)
+            percents.append(answer["data"]["progress"]["percent"])
+            if answer["data"]["status"] in FINAL:
+                return Watched(answer["data"], percents, await client.messages(task_id))
+
+
+async def watch_all(client: Client, urls: dict[str, str]) -> dict[str, Watched]:
+    """Submit all addresses at once; what became of each goes by its name."""
+    watched = await asyncio.gather(*(watch(client, url) for url in urls.values()))
+    return dict(zip(urls, watched, strict=True))
+
+
+def check_progress(watched: Watched) -> None:
+    """Check that the percent never fell, and that only a completed task has 100."""
+    assert sorted(watched.percents) == watched.percents
+    assert (watched.state["status"] == "completed") == (watched.percents[-1] == 100)
+
+
+def check_nothing_left(daemon: Daemon) -> None:
+    """Check, once the daemon has stopped, that no task has left anything in the work folder."""
+    daemon.stop()
+    assert [] == list((daemon.data / "work").glob("*"))
+
+
+# -- sources that have speech -------------------------------------------------------------------
+
+
+async def test_every_kind_of_source_completes_with_its_own_text(site: Site, start: Start) -> None:
+    """Direct audio, videos and pages, submitted at once, each complete with what is said in them."""
+    spoken = {name: media.story(number, 3) for number, name in enumerate(_serve_good(site, {}))}
+    urls = _serve_good(site, {name: media.compose(story) for name, story in spoken.items()})
+    daemon = start()
+    async with Client(daemon) as client:
+        watched = await watch_all(client, urls)
+        raw = {name: await client.result(one.state["task_id"], layer="raw") for name, one in watched.items()}
+    assert dict.fromkeys(urls, ("completed", None, None, 1)) == {name: one.end for name, one in watched.items()}
+    for name, one in watched.items():
+        check_progress(one)
+        rates = {other: error_rate(media.text_of(story), raw[name]["text"], "en") for other, story in spoken.items()}
+        assert name == min(rates, key=rates.__getitem__)
+        assert rates[name] <= WORST_ERROR_RATE
+        assert one.state["media"]["duration"] > 5
+    assert ("On a page", None) == _called(watched["page"])
+    assert ("Described", "Its author") == _called(watched["described page"])
+    check_nothing_left(daemon)
+
+
+def _serve_good(site: Site, pcm: dict[str, media.Pcm]) -> dict[str, str]:
+    """Serve one source of every kind; a kind without a recording of its own has a moment of silence."""
+    a_moment = media.silence(0.1)
+
+    def body(name: str) -> media.Pcm:
+        return pcm.get(name, a_moment)
+
+    site.serve("/inside.mp3", Reply(body=media.mp3(body("page"))))
+    inside = site.serve("/inside.webm", Reply(body=media.webm(body("described page"))))
+    described = pages.described_page("Described", inside, author="Its author")
+    return {
+        "wav": site.serve("/speech.wav", Reply(body=media.wav(body("wav")))),
+        "mp3": site.serve("/speech.mp3", Reply(body=media.mp3(body("mp3")))),
+        "opus": site.serve("/speech.opus", Reply(body=media.opus(body("opus")))),
+        "flac": site.serve("/speech.flac", Reply(body=media.flac(body("flac")))),
+        "mp4": site.serve("/video.mp4", Reply(body=media.mp4_with_sound(body("mp4")))),
+        "webm": site.serve("/video.webm", Reply(body=media.webm(body("webm")))),
+        "page": site.serve("/watch/page", page(pages.video_page("On a page", "/inside.mp3"))),
+        "described page": site.serve("/watch/described", page(described)),
+    }
+
+
+def _called(watched: Watched) -> tuple[str, str | None]:
+    return watched.state["media"]["title"], watched.state["media"]["author"]
+
+
+# -- sources without speech ---------------------------------------------------------------------
+
+
+async def test_sound_without_words_completes_with_a_warning(site: Site, start: Start) -> None:
+    """Silence and a tone complete with ``no_speech``, no segments, and one message that says so."""
+    urls = {
+        "silence": site.serve("/silence.wav", Reply(body=media.wav(media.silence(8)))),
+        "tone": site.serve("/tone.mp4", Reply(body=media.mp4_with_sound(media.tone(8)))),
+    }
+    async with Client(start()) as client:
+        for one in (await watch_all(client, urls)).values():
+            assert ("completed", None, None, 1) == one.end
+            [warning] = one.state["warnings"]
+            assert "no_speech" == warning["type"]
+            assert CHINESE.search(warning["message_zh"])
+            result = await client.result(one.state["task_id"], layer="raw")
+            assert ("", []) == (result["text"], result["segments"])
+            [head] = one.messages
+            assert ("head", 1, 1, "sent") == (head["kind"], head["number"], head["of"], head["state"])
+            assert head["text"].startswith("(1/1)")
+            assert "没有识别到语音" in head["text"]
+
+
+# -- faults -------------------------------------------------------------------------------------
+
+Ends = dict[str, tuple[str, str | None, str | None, int]]
+
+ENDS: Ends = {
+    "good": ("completed", None, None, 1),
+    "500 once": ("completed", None, None, 2),
+    "not media": ("failed", "media_invalid", "decode", 1),
+    "no sound": ("failed", "media_no_audio", "decode", 1),
+    "empty": ("failed", "media_invalid", "download", 1),
+    "cut": ("failed", "download_truncated", "download", 3),
+    "short": ("failed", "download_truncated", "decode", 3),
+    "403": ("failed", "source_forbidden", "captions", 2),
+    "404": ("failed", "source_not_found", "captions", 1),
+    "429": ("failed", "source_rate_limited", "captions", 4),
+    "500": ("failed", "source_unreachable", "captions", 4),
+    "refused": ("failed", "source_unreachable", "captions", 4),
+    "no video": ("failed", "source_unsupported", "captions", 2),
+    "two videos": ("failed", "playlist_not_allowed", "captions", 1),
+    "circle": ("failed", "source_unreachable", "captions", 4),
+    "endless": ("failed", "download_too_large", "download", 1),
+    "stalled": ("timeout", "download_timeout", "download", 1),
+    "drip": ("timeout", "download_timeout", "download", 1),
+    "declared too long": ("failed", "media_too_long", "captions", 1),
+    "too long": ("failed", "media_too_long", "decode", 1),
+    "good, too": ("completed", None, None, 1),
+}
+"""How each source ends: status, type and stage of its error, number of the last attempt."""
+
+DETAILS = {"empty": "empty", "circle": "circle", "stalled": "stall_s", "drip": "timeout_s", "two videos": "2"}
+"""Words that the message of some of them must have."""
+
+
+async def test_each_fault_ends_with_its_own_error(site: Site, start: Start) -> None:
+    """Every fault gets its own error and one notice, after the tries it deserves; good videos finish beside them."""
+    urls = _serve_faults(site)
+    daemon = start(
+        concurrent={"max_workers": 8, "queue_size": 30},
+        download={
+            "allow_hosts": [site.address, CLOSED_PORT],
+            "max_mb": 1,
+            "stall_s": 2,
+            "timeout_s": 5,
+            "max_duration_s": 60,
+        },
+        scheduler={"retry_delay_s": 0.05},
+    )
+    async with Client(daemon) as client:
+        watched = await watch_all(client, urls)
+        silent = await watch(client, urls["404"], notify="none")
+    assert {name: one.end for name, one in watched.items()} == ENDS
+    for name, one in watched.items():
+        check_progress(one)
+        if one.state["error"]:
+            _check_told(one, DETAILS.get(name, ""))
+    assert (ENDS["404"], []) == (silent.end, silent.messages)
+    assert 4 == len(site.requests_of("/short.wav"))  # looked at once, then fetched anew by each attempt
+    check_nothing_left(daemon)
+
+
+def _check_told(watched: Watched, detail: str) -> None:
+    """Check that the error speaks both languages, says what to do, and went out as one notice."""
+    error = watched.state["error"]
+    assert detail in error["message"]
+    assert not CHINESE.search(error["message"])
+    assert CHINESE.search(error["message_zh"])
+    assert re.search(r"[A-Za-z]{3,}.*[\u4e00-\u9fff]", error["hint"])
+    [notice] = watched.messages
+    assert ("notice", None, None, "sent") == (notice["kind"], notice["number"], notice["of"], notice["state"])
+    assert watched.state["error"]["message_zh"].split("(")[0].strip() in notice["text"]
+    assert error["hint"] in notice["text"]
+
+
+def _serve_faults(site: Site) -> dict[str, str]:
+    """Serve every source of ``ENDS``."""
+    speech = media.speech(media.story(1, 2))
+    good = Reply(body=speech)
+    declared = pages.described_page("Long", f"{site.url}/good.wav", duration_s=ENDLESSLY_LONG_S)
+    two = pages.video_page("One", "/good.wav") + pages.video_page("Two", "/good.opus")
+    return {
+        "good": site.serve("/good.wav", good),
+        "500 once": site.serve("/once.wav", Reply(status=500), good),
+        "not media": site.serve("/text.mp4", Reply(body=media.not_media())),
+        "no sound": site.serve("/mute.mp4", Reply(body=media.mp4_without_sound())),
+        "empty": site.serve("/empty.mp4", Reply(body=b"")),
+        "cut": site.serve("/cut.wav", Reply(body=speech, cut_after=20_000, ranges=False)),
+        "short": site.serve("/short.wav", Reply(body=media.truncated(speech))),
+        "403": site.serve("/403.mp4", Reply(status=403)),
+        "404": site.serve("/404.mp4", Reply(status=404)),
+        "429": site.serve("/429.mp4", Reply(status=429)),
+        "500": site.serve("/500.mp4", Reply(status=500)),
+        "refused": f"http://{CLOSED_PORT}/video.mp4",
+        "no video": site.serve("/nothing", page(pages.empty_page("Nothing"))),
+        "two videos": site.serve("/two", page(two)),
+        "circle": site.serve("/circle", Reply(redirect_to="/circle")),
+        "endless": site.serve("/endless.mp4", Reply(body=speech, endless=True)),
+        "stalled": site.serve("/stalled.wav", Reply(body=speech, stall_after=20_000, ranges=False)),
+        "drip": site.serve("/drip.wav", Reply(body=speech, bytes_per_s=3000)),
+        "declared too long": site.serve("/long", page(declared)),
+        "too long": site.serve("/long.flac", Reply(body=media.flac(media.silence(70)))),
+        "good, too": site.serve("/good.opus", Reply(body=media.opus(media.compose(media.story(2, 2))))),
+    }

@@ -1,0 +1,309 @@
+"""The two children that touch the world: what they make, and the name each fault gets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.bridge import StopSignal
+from pipeline.child import Limits, Zygote
+from pipeline.errors import (
+    DownloadTooLarge,
+    DownloadTruncated,
+    LiveNotSupported,
+    MediaInvalid,
+    MediaNoAudio,
+    MediaTooLong,
+    PlaylistNotAllowed,
+    SourceForbidden,
+    SourceNotFound,
+    SourceRateLimited,
+    SourceUnreachable,
+    SourceUnsupported,
+    StageFailed,
+)
+from tests.fakes import media, pages
+from tests.fakes.server import running
+from tests.fakes.site import Reply, Site, page
+
+LIMIT_BYTES = 300_000
+SPOKEN = media.compose(media.story(0, 2))
+WAV = media.wav(SPOKEN)
+TONE = media.tone(8.0)
+SEGMENT_S = 3
+WHOLE = Reply(body=WAV)
+PICTURE = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002024401003b")
+
+
+@pytest.fixture(scope="module")
+def zygote() -> Iterator[Zygote]:
+    made = Zygote(("stages._fetch_child", "stages._decode_child", "yt_dlp", "av"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    with running(Site()) as site:
+        yield site
+
+
+class Children:
+    """Runs the two programs on one work folder, and keeps the lines they said."""
+
+    def __init__(self, zygote: Zygote, folder: Path) -> None:
+        self._zygote = zygote
+        self.folder = folder
+        self.lines: list[dict[str, Any]] = []
+
+    def _run(self, program: str, request: dict[str, Any]) -> dict[str, Any]:
+        return self._zygote.fork(program).run(request, self.lines.append, Limits(timeout_s=30.0), StopSignal())
+
+    def fetch(self, mode: str, url: str, *, max_bytes: int = LIMIT_BYTES) -> dict[str, Any]:
+        request = {
+            "mode": mode,
+            "url": url,
+            "info_path": str(self.folder / "info.json"),
+            "folder": str(self.folder),
+            "stem": "media",
+            "max_bytes": max_bytes,
+            "socket_timeout_s": 0.5,
+        }
+        return self._run("stages._fetch_child", request)
+
+    def fetch_both(self, url: str) -> dict[str, Any]:
+        self.fetch("resolve", url)
+        return self.fetch("download", url)
+
+    def decode(self, body: bytes, *, max_duration_s: float = 3600.0) -> tuple[dict[str, Any], media.Pcm]:
+        """Decode a file; returns what the child says, and the samples it wrote."""
+        file, audio = self.folder / "media.bin", self.folder / "audio.s16le"
+        file.write_bytes(body)
+        request = {"media_path": str(file), "audio_path": str(audio), "max_duration_s": max_duration_s}
+        return self._run("stages._decode_child", request), np.fromfile(audio, dtype="<i2")
+
+
+@pytest.fixture
+def children(zygote: Zygote, tmp_path: Path) -> Children:
+    return Children(zygote, tmp_path)
+
+
+# -- resolve ------------------------------------------------------------------------------------
+
+
+def test_resolve_tells_what_a_page_says_of_its_video(site: Site, children: Children) -> None:
+    """Title, author and duration are the page's own, letter for letter."""
+    media_url = site.serve("/hidden.wav", WHOLE)
+    described = pages.described_page("标题 <b> \U0001f44b", media_url, author="A & B", duration_s=6.5)
+    found = children.fetch("resolve", site.serve("/watch", page(described)))
+    assert ("标题 <b> \U0001f44b", "A & B", 6.5) == (found["title"], found["author"], found["duration_s"])
+
+
+def test_a_page_s_only_video_is_not_numbered(site: Site, children: Children) -> None:
+    """A page with one ``<video>`` has the page's title, and what it does not say is not made up."""
+    site.serve("/clip.wav", WHOLE)
+    found = children.fetch("resolve", site.serve("/watch", page(pages.video_page("One (and only)", "/clip.wav"))))
+    assert ("One (and only)", None, None) == (found["title"], found["author"], found["duration_s"])
+
+
+def test_half_a_surrogate_pair_in_a_title_is_replaced(site: Site, children: Children) -> None:
+    """A title is always text that can be stored and sent."""
+    media_url = site.serve("/hidden.wav", WHOLE)
+    found = children.fetch("resolve", site.serve("/watch", page(pages.described_page("a\ud83db", media_url))))
+    assert ("a", "b") == (found["title"][0], found["title"][-1])
+    assert found["title"].encode().decode() == found["title"]
+
+
+RESOLVE_FAULTS = [
+    (Reply(status=401), SourceForbidden, "HTTP 401"),
+    (Reply(status=403), SourceForbidden, "HTTP 403"),
+    (Reply(status=404), SourceNotFound, "HTTP 404"),
+    (Reply(status=410), SourceNotFound, "HTTP 410"),
+    (Reply(status=429), SourceRateLimited, "HTTP 429"),
+    (Reply(status=500), SourceUnreachable, "HTTP 500"),
+    (Reply(status=503), SourceUnreachable, "HTTP 503"),
+    (Reply(redirect_to="/fault"), SourceUnreachable, "circle"),
+    (Reply(redirect_to="http://127.0.0.1:1/"), SourceUnreachable, "refused"),
+    (Reply(redirect_to="http://nowhere.invalid/"), SourceUnreachable, "nowhere.invalid"),
+    (Reply(body=WAV, delay_s=30), SourceUnreachable, "timed out"),
+    (page(pages.empty_page("nothing")), SourceUnsupported, ""),
+    (page(pages.video_page("a", "/a.mp4") + pages.video_page("b", "/b.mp4")), PlaylistNotAllowed, "2"),
+    (Reply(body=b"<html>" * 500, content_type="text/html", cut_after=900), DownloadTruncated, "900"),
+]
+
+
+@pytest.mark.parametrize(("reply", "error", "detail"), RESOLVE_FAULTS)
+def test_each_fault_of_a_page_has_its_name(
+    site: Site, children: Children, reply: Reply, error: type[StageFailed], detail: str
+) -> None:
+    """What a site answers instead of a video is told apart, with what was seen."""
+    with pytest.raises(error) as caught:
+        children.fetch("resolve", site.serve("/fault", reply))
+    assert detail in caught.value.detail
+
+
+# -- download -----------------------------------------------------------------------------------
+
+
+def test_download_fetches_what_resolve_found(site: Site, children: Children) -> None:
+    """The media is fetched whole, under a name of ours, and the page is not fetched again."""
+    site.serve("/../../clip.wav", WHOLE)
+    url = site.serve("/watch", page(pages.video_page("Title", "/..%2f..%2fclip.wav")))
+    found = children.fetch_both(url)
+    assert {"name": "media.wav", "size_bytes": len(WAV)} == found
+    assert WAV == (children.folder / "media.wav").read_bytes()
+    assert 1 == len(site.requests_of("/watch"))
+
+
+def test_download_reports_every_byte_once(site: Site, children: Children) -> None:
+    """Progress grows to the size of the file, of which the server named the length."""
+    children.fetch_both(site.serve("/clip.wav", WHOLE))
+    done = [line["bytes_done"] for line in children.lines]
+    assert sorted(set(done)) == done
+    assert (len(WAV), {len(WAV)}) == (done[-1], {line["bytes_total"] for line in children.lines})
+
+
+def test_a_broken_download_goes_on_where_it_stopped(site: Site, children: Children) -> None:
+    """A connection that breaks is resumed, and the next attempt goes on with what the last one left."""
+    url = site.serve("/clip.wav", Reply(body=WAV, cut_after=30_000))
+    with pytest.raises(DownloadTruncated, match="more expected"):
+        children.fetch_both(url)
+    left = (children.folder / "media.wav.part").stat().st_size
+    site.serve("/clip.wav", WHOLE)
+    children.fetch("download", url)
+    assert left > 0
+    assert WAV == (children.folder / "media.wav").read_bytes()
+    assert f"bytes={left}-" == site.requests_of("/clip.wav")[-1].range
+
+
+DOWNLOAD_FAULTS = [
+    (Reply(body=b""), MediaInvalid, "empty"),
+    (Reply(body=WAV, cut_after=20_000, ranges=False), DownloadTruncated, "more expected"),
+    (Reply(body=WAV, cut_after=20_000, chunked=True, ranges=False), DownloadTruncated, "bytes read"),
+    (Reply(body=WAV, stall_after=20_000, ranges=False), SourceUnreachable, "timed out"),
+    (Reply(body=WAV, delay_s=30), SourceUnreachable, "timed out"),
+    (Reply(status=403), SourceForbidden, "HTTP 403"),
+    (Reply(status=404), SourceNotFound, "HTTP 404"),
+    (Reply(status=500), SourceUnreachable, "HTTP 500"),
+    (Reply(body=WAV, endless=True), DownloadTooLarge, "MiB"),
+    (Reply(body=WAV * 2), DownloadTooLarge, "MiB"),
+]
+
+
+@pytest.mark.parametrize(("reply", "error", "detail"), DOWNLOAD_FAULTS)
+def test_each_fault_of_a_download_has_its_name(
+    site: Site, children: Children, reply: Reply, error: type[StageFailed], detail: str
+) -> None:
+    """What goes wrong after the address was resolved is told apart, with what was seen."""
+    with pytest.raises(error) as caught:
+        children.fetch_both(site.serve("/clip.wav", WHOLE, reply))
+    assert detail in caught.value.detail
+
+
+# -- segmented streams --------------------------------------------------------------------------
+
+
+def serve_stream(site: Site, *, ended: bool) -> tuple[str, list[bytes]]:
+    """Serve a tone as an HLS stream; returns its address and its segments."""
+    cuts = np.split(TONE, range(SEGMENT_S * media.RATE, len(TONE), SEGMENT_S * media.RATE))
+    segments = [media.mpegts(cut) for cut in cuts]
+    for number, segment in enumerate(segments):
+        site.serve(f"/{number}.ts", Reply(body=segment))
+    entries = "".join(f"#EXTINF:{SEGMENT_S},\n/{number}.ts\n" for number in range(len(segments)))
+    playlist = f"#EXTM3U\n#EXT-X-TARGETDURATION:{SEGMENT_S}\n{entries}" + ("#EXT-X-ENDLIST\n" if ended else "")
+    reply = Reply(body=playlist.encode(), content_type="application/vnd.apple.mpegurl")
+    return site.serve("/stream.m3u8", reply), segments
+
+
+def test_a_stream_of_segments_is_fetched_whole(site: Site, children: Children) -> None:
+    """Segments follow each other, and an estimate of the size refuses nothing that fits."""
+    url, segments = serve_stream(site, ended=True)
+    size = sum(map(len, segments))
+    children.fetch("resolve", url)
+    assert size == children.fetch("download", url, max_bytes=size)["size_bytes"]
+    assert max(line["bytes_total"] for line in children.lines) > size
+
+
+def test_a_missing_segment_is_an_error_and_no_hole(site: Site, children: Children) -> None:
+    """A stream without one of its segments is not taken for the whole."""
+    url, _ = serve_stream(site, ended=True)
+    site.serve("/1.ts", Reply(status=500))
+    with pytest.raises(SourceUnreachable, match="HTTP 500"):
+        children.fetch_both(url)
+
+
+def test_a_live_stream_is_refused(site: Site, children: Children) -> None:
+    """A stream without an end is named before anything of it is fetched."""
+    url, _ = serve_stream(site, ended=False)
+    with pytest.raises(LiveNotSupported):
+        children.fetch("resolve", url)
+
+
+# -- decode -------------------------------------------------------------------------------------
+
+CONTAINERS = [media.wav, media.mp3, media.opus, media.flac, media.mp4_with_sound, media.webm, media.mpegts]
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+def test_every_container_becomes_the_same_samples(children: Children, container: Callable[[media.Pcm], bytes]) -> None:
+    """Sound comes out as 16 kHz mono samples, as long as it was and with its pitch."""
+    found, samples = children.decode(container(TONE))
+    assert found["duration_s"] == len(samples) / media.RATE
+    assert 8.0 == pytest.approx(found["duration_s"], abs=0.15)
+    assert 440 == pytest.approx(np.argmax(np.abs(np.fft.rfft(samples))) * media.RATE / len(samples), abs=1)
+
+
+def test_decoding_reports_how_far_it_is(children: Children) -> None:
+    """A line comes every thirty seconds of sound, with the length that the file declares."""
+    children.decode(media.flac(media.silence(95)))
+    assert [30, 60, 90] == [line["done_s"] // 1 for line in children.lines]
+    assert {95.0} == {line["total_s"] for line in children.lines}
+
+
+def test_a_wav_that_does_not_know_its_length_is_whole(children: Children) -> None:
+    """Programs that write into a pipe leave the greatest number in place of the sizes."""
+    unknown = b"\xff\xff\xff\xff"
+    body = media.wav(TONE)
+    found, _ = children.decode(body[:4] + unknown + body[8:40] + unknown + body[44:])
+    assert 8.0 == found["duration_s"]
+
+
+def test_broken_packets_are_passed_over(children: Children) -> None:
+    """A scratch in the middle costs the sound of the scratch."""
+    body = bytearray(media.mp3(TONE))
+    body[20_000:22_000] = bytes(2000)
+    found, _ = children.decode(bytes(body))
+    assert 8.0 == pytest.approx(found["duration_s"], abs=0.5)
+
+
+DECODE_FAULTS = [
+    (media.not_media(), MediaInvalid, ""),
+    (b"", MediaInvalid, "empty"),
+    (b"<!DOCTYPE html><html><body>sign in</body></html>", MediaInvalid, "web page"),
+    (b"#EXTM3U\n#EXTINF:1,\nother.ts\n", MediaInvalid, ""),
+    (b"ffconcat version 1.0\nfile other.wav\n", MediaInvalid, ""),
+    (PICTURE, MediaInvalid, ""),
+    (media.wav(TONE[:0]), MediaInvalid, "no sound that can be decoded"),
+    (media.mp4_without_sound(), MediaNoAudio, ""),
+    (media.truncated(media.mp4_with_sound(TONE)), MediaInvalid, ""),
+    (media.truncated(media.wav(TONE)), DownloadTruncated, "bytes"),
+    (media.truncated(media.mp3(TONE)), DownloadTruncated, "of 8 s"),
+    (media.truncated(media.flac(TONE)), DownloadTruncated, "of 8 s"),
+    (media.truncated(media.webm(TONE)), DownloadTruncated, "of 8 s"),
+    (media.flac(media.silence(40)), MediaTooLong, "40 s"),
+    (media.mpegts(media.silence(40)), MediaTooLong, "s"),
+]
+
+
+@pytest.mark.parametrize(("body", "error", "detail"), DECODE_FAULTS)
+def test_each_fault_of_a_file_has_its_name(
+    children: Children, body: bytes, error: type[StageFailed], detail: str
+) -> None:
+    """What is wrong with a file is told apart, with what was seen."""
+    with pytest.raises(error) as caught:
+        children.decode(body, max_duration_s=30.0)
+    assert detail in caught.value.detail
