@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -118,6 +119,9 @@ class Dispatcher:
             self._hints.get_nowait()
 
     async def _fill_fetch(self) -> None:
+        if not self._disk_has_room():
+            await self._wait_for_disk()
+            return
         while self._running["fetch"] < self._fetch_slots:
             settled = await self._store.claim(Lane.FETCH, time.time())
             if settled is None:
@@ -127,6 +131,17 @@ class Dispatcher:
                 await self._announce(settled.task, Lane.FETCH)
             self._running["fetch"] += 1
             self._engine.fetch(settled.task, self._came_back("fetch"))
+
+    def _disk_has_room(self) -> bool:
+        storage = self._settings.storage
+        return shutil.disk_usage(storage.dir).free >= storage.min_free_gb * 1024**3
+
+    async def _wait_for_disk(self) -> None:
+        """Start no download below the floor: what runs needs the rest, and so does the store."""
+        for task in await self._store.waiting(Lane.FETCH, time.time()):
+            if task.waiting_for is not Waiting.DISK:
+                log.error("not started: less than storage.min_free_gb is free", task=task.id)
+                await self._store.wait_for(task.id, Waiting.DISK, time.time())
 
     async def _fill_devices(self) -> None:
         if all(self._running[device.id] >= device.slots for device in self._devices):

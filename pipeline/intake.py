@@ -173,9 +173,11 @@ class Intake:
     def _model(self, name: str | None) -> str:
         transcribe = self._settings.transcribe
         known = (transcribe.model, *transcribe.models)
-        if name is not None and name not in known:
+        if name is None or name == "auto":
+            return transcribe.model
+        if name not in known:
             raise ModelUnavailable(param="model", more={"models": list(known)})
-        return name or transcribe.model
+        return name
 
     def _robots(self, name: str | None) -> tuple[str, ...]:
         known = tuple(robot.name for robot in self._settings.wechat.robots)
@@ -210,5 +212,5 @@ def work_key(task: Task) -> str:
 
 def new_id(now: float) -> str:
     """Make an id that nobody can guess and that sorts by time, to the millisecond; 26 of ``[0-9a-z]``."""
-    number = int(now * 1000) << 80 | secrets.randbits(80)
+    number = round(now * 1000) << 80 | secrets.randbits(80)
     return "".join(_DIGITS[number >> shift & 31] for shift in range(125, -1, -5))

@@ -43,6 +43,7 @@ NOT_IN_EFFECT = frozenset({
     "storage.task_days",
     "transcribe.idle_unload_s",
     "web.base_url",
+    "web.timezone",
     "wechat.allow_request_webhook",
     "wechat.long_text_as_file_over",
 })  # fmt: skip

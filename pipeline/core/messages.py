@@ -124,10 +124,7 @@ def failure_notice(title: str, url: str, message: str, hint: str, *, robot: str 
     failed, reason, cure = _FAILED[language]
     lines = [failed.format(_one_line(title) or _UNTITLED[language])]
     lines += [line.format(_one_line(text)) for line, text in ((reason, message), (cure, hint)) if text.strip()]
-    address = link_target(url)
-    if address and _fits("\n".join([*lines, address])):
-        lines.insert(1, address)
-    return Run(robot, (Message(None, None, Kind.NOTICE, "text", "\n".join(lines)),))
+    return _notice(lines, url, robot)
 
 
 _STEPS: dict[Language, dict[Lane, str]] = {
@@ -142,15 +139,16 @@ _STEPS: dict[Language, dict[Lane, str]] = {
 
 def step_notice(title: str, url: str, lane: Lane, *, robot: str | None, language: Language) -> Run:
     """Write the one message that says which lane a video has come to."""
+    lines = [_STEPS[language][lane].format(_one_line(title) or _UNTITLED[language])]
+    return _notice(lines, url, robot)
+
+
+def _notice(lines: list[str], url: str, robot: str | None) -> Run:
+    """Put the address under the first line, unless it would not fit."""
     address = link_target(url)
-    line = _STEPS[language][lane].format(_one_line(title) or address or _UNTITLED[language])
-    lines = [line, address] if title and address else [line]
-    text = "\n".join(lines)
-    return Run(robot, (Message(None, None, Kind.NOTICE, "text", text if _fits(text) else line),))
-
-
-def _fits(text: str) -> bool:
-    return len(text.encode()) <= TEXT_LIMIT_BYTES
+    with_address = "\n".join([lines[0], address or "", *lines[1:]])
+    text = with_address if address and len(with_address.encode()) <= TEXT_LIMIT_BYTES else "\n".join(lines)
+    return Run(robot, (Message(None, None, Kind.NOTICE, "text", text),))
 
 
 def _one_line(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from examples.scoring import error_rate
@@ -11,6 +12,7 @@ from tests.acceptance.conftest import Start
 from tests.daemon import Client, Daemon, Json
 from tests.fakes import media, pages
 from tests.fakes.site import Reply, Site, page
+from tests.fakes.wecom import WeCom
 
 WORST_ERROR_RATE = 0.1
 CHINESE = re.compile("[\u4e00-\u9fff]")
@@ -68,10 +70,39 @@ def check_nothing_left(daemon: Daemon) -> None:
 # -- sources that have speech -------------------------------------------------------------------
 
 
+def _file(path: str, container: Callable[[media.Pcm], bytes]) -> Callable[[Site, media.Pcm], str]:
+    """Serve a recording as a file of its own."""
+    return lambda site, pcm: site.serve(path, Reply(body=container(pcm)))
+
+
+def _page(site: Site, pcm: media.Pcm) -> str:
+    """Serve a page with a ``<video>``."""
+    site.serve("/inside.mp3", Reply(body=media.mp3(pcm)))
+    return site.serve("/watch/page", page(pages.video_page("On a page", "/inside.mp3")))
+
+
+def _described_page(site: Site, pcm: media.Pcm) -> str:
+    """Serve a page that describes its video to machines."""
+    inside = site.serve("/inside.webm", Reply(body=media.webm(pcm)))
+    return site.serve("/watch/described", page(pages.described_page("Described", inside, author="Its author")))
+
+
+SOURCES: dict[str, Callable[[Site, media.Pcm], str]] = {
+    "wav": _file("/speech.wav", media.wav),
+    "mp3": _file("/speech.mp3", media.mp3),
+    "opus": _file("/speech.opus", media.opus),
+    "flac": _file("/speech.flac", media.flac),
+    "mp4": _file("/video.mp4", media.mp4_with_sound),
+    "webm": _file("/video.webm", media.webm),
+    "page": _page,
+    "described page": _described_page,
+}
+
+
 async def test_every_kind_of_source_completes_with_its_own_text(site: Site, start: Start) -> None:
     """Direct audio, videos and pages, submitted at once, each complete with what is said in them."""
-    spoken = {name: media.story(number, 3) for number, name in enumerate(_serve_good(site, {}))}
-    urls = _serve_good(site, {name: media.compose(story) for name, story in spoken.items()})
+    stories = {name: media.story(number, 3) for number, name in enumerate(SOURCES)}
+    urls = {name: serve(site, media.compose(stories[name])) for name, serve in SOURCES.items()}
     daemon = start()
     async with Client(daemon) as client:
         watched = await watch_all(client, urls)
@@ -79,35 +110,13 @@ async def test_every_kind_of_source_completes_with_its_own_text(site: Site, star
     assert dict.fromkeys(urls, ("completed", None, None, 1)) == {name: one.end for name, one in watched.items()}
     for name, one in watched.items():
         check_progress(one)
-        rates = {other: error_rate(media.text_of(story), raw[name]["text"], "en") for other, story in spoken.items()}
+        rates = {other: error_rate(media.text_of(story), raw[name]["text"], "en") for other, story in stories.items()}
         assert name == min(rates, key=rates.__getitem__)
         assert rates[name] <= WORST_ERROR_RATE
         assert one.state["media"]["duration"] > 5
     assert ("On a page", None) == _called(watched["page"])
     assert ("Described", "Its author") == _called(watched["described page"])
     check_nothing_left(daemon)
-
-
-def _serve_good(site: Site, pcm: dict[str, media.Pcm]) -> dict[str, str]:
-    """Serve one source of every kind; a kind without a recording of its own has a moment of silence."""
-    a_moment = media.silence(0.1)
-
-    def body(name: str) -> media.Pcm:
-        return pcm.get(name, a_moment)
-
-    site.serve("/inside.mp3", Reply(body=media.mp3(body("page"))))
-    inside = site.serve("/inside.webm", Reply(body=media.webm(body("described page"))))
-    described = pages.described_page("Described", inside, author="Its author")
-    return {
-        "wav": site.serve("/speech.wav", Reply(body=media.wav(body("wav")))),
-        "mp3": site.serve("/speech.mp3", Reply(body=media.mp3(body("mp3")))),
-        "opus": site.serve("/speech.opus", Reply(body=media.opus(body("opus")))),
-        "flac": site.serve("/speech.flac", Reply(body=media.flac(body("flac")))),
-        "mp4": site.serve("/video.mp4", Reply(body=media.mp4_with_sound(body("mp4")))),
-        "webm": site.serve("/video.webm", Reply(body=media.webm(body("webm")))),
-        "page": site.serve("/watch/page", page(pages.video_page("On a page", "/inside.mp3"))),
-        "described page": site.serve("/watch/described", page(described)),
-    }
 
 
 def _called(watched: Watched) -> tuple[str, str | None]:
@@ -170,9 +179,10 @@ DETAILS = {"empty": "empty", "circle": "circle", "stalled": "stall_s", "drip": "
 """Words that the message of some of them must have."""
 
 
-async def test_each_fault_ends_with_its_own_error(site: Site, start: Start) -> None:
+async def test_each_fault_ends_with_its_own_error(site: Site, wecom: WeCom, start: Start) -> None:
     """Every fault gets its own error and one notice, after the tries it deserves; good videos finish beside them."""
     urls = _serve_faults(site)
+    failing = {name for name, end in ENDS.items() if end[1]}
     daemon = start(
         concurrent={"max_workers": 8, "queue_size": 30},
         download={
@@ -183,31 +193,39 @@ async def test_each_fault_ends_with_its_own_error(site: Site, start: Start) -> N
             "max_duration_s": 60,
         },
         scheduler={"retry_delay_s": 0.05},
+        wechat={"webhook": wecom.webhook("team"), "per_minute": 1200},
     )
     async with Client(daemon) as client:
         watched = await watch_all(client, urls)
-        silent = await watch(client, urls["404"], notify="none")
+        unheard = await watch(client, urls["404"], notify="none")
+        await wecom.until(lambda _: len(_notices(wecom)) >= len(failing))
     assert {name: one.end for name, one in watched.items()} == ENDS
-    for name, one in watched.items():
+    for one in watched.values():
         check_progress(one)
-        if one.state["error"]:
-            _check_told(one, DETAILS.get(name, ""))
-    assert (ENDS["404"], []) == (silent.end, silent.messages)
+    told = [_check_told(watched[name], DETAILS.get(name, "")) for name in failing]
+    assert sorted(told) == sorted(_notices(wecom))
+    assert (ENDS["404"], []) == (unheard.end, unheard.messages)
     assert 4 == len(site.requests_of("/short.wav"))  # looked at once, then fetched anew by each attempt
     check_nothing_left(daemon)
 
 
-def _check_told(watched: Watched, detail: str) -> None:
-    """Check that the error speaks both languages, says what to do, and went out as one notice."""
+def _notices(wecom: WeCom) -> list[str]:
+    """What came to the robot outside any run."""
+    return [content for content in wecom.robot("team").contents if not content.startswith("(")]
+
+
+def _check_told(watched: Watched, detail: str) -> str:
+    """Check that the error speaks both languages and says what to do; returns its one notice."""
     error = watched.state["error"]
     assert detail in error["message"]
     assert not CHINESE.search(error["message"])
     assert CHINESE.search(error["message_zh"])
     assert re.search(r"[A-Za-z]{3,}.*[\u4e00-\u9fff]", error["hint"])
     [notice] = watched.messages
-    assert ("notice", None, None, "sent") == (notice["kind"], notice["number"], notice["of"], notice["state"])
-    assert watched.state["error"]["message_zh"].split("(")[0].strip() in notice["text"]
+    assert ("notice", None, None) == (notice["kind"], notice["number"], notice["of"])
+    assert error["message_zh"].split("(")[0].strip() in notice["text"]
     assert error["hint"] in notice["text"]
+    return notice["text"]
 
 
 def _serve_faults(site: Site) -> dict[str, str]:

@@ -42,8 +42,8 @@ async def test_generated_token(tmp_path: Path) -> None:
     async with running(tmp_path, api={"auth_token": ""}) as api:
         file = tmp_path / "token"
         token = file.read_text().strip()
-        task_id = (await api.request("POST", "/api/transcribe", token=token, data=SUBMISSION, headers=JSON)).data
-        task = await api.store.get(task_id["task_id"])
+        accepted = await api.request("POST", "/api/transcribe", token=token, data=SUBMISSION, headers=JSON)
+        task = await api.store.get(accepted.data["task_id"])
         assert task
         assert ("default", True, 0o600) == (task.owner, token.startswith("tr_"), stat.S_IMODE(file.stat().st_mode))
     async with running(tmp_path, api={"auth_token": ""}) as api:

@@ -249,8 +249,8 @@ def test_step_notice(lane: Lane, expected: str) -> None:
     assert Run("team", (Message(None, None, Kind.NOTICE, "text", expected),)) == run
 
 
-def test_step_notice_of_a_video_without_a_title_names_its_address() -> None:
-    """A step of a video without a title names its address; one that does not fit leaves it out."""
-    assert f"Started: {URL}" == step_notice("", URL, Lane.FETCH, robot=None, language="en").messages[0].text
-    long = "https://example.com/" + "a" * 2000
+def test_step_notice_always_fits() -> None:
+    """A step of a video without a title is untitled; an address that does not fit is left out."""
+    assert f"Started: untitled\n{URL}" == step_notice("", URL, Lane.FETCH, robot=None, language="en").messages[0].text
+    long = "https://example.com/" + "a" * 2028
     assert "Started: T" == step_notice("T", long, Lane.FETCH, robot=None, language="en").messages[0].text
