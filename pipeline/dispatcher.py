@@ -13,16 +13,15 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import structlog
 
 from pipeline.config import Settings
 from pipeline.core.lifecycle import Cause, Failed, Outcome, Settled, Step, finish, settle
-from pipeline.core.messages import Run, failure_notice, step_notice
+from pipeline.core.notices import failure_runs, step_runs
 from pipeline.core.placement import Device, Placement, plan
 from pipeline.core.retry import RetryPolicy
-from pipeline.core.task import Failure, Lane, Stage, Status, Task, Waiting
+from pipeline.core.task import Failure, Lane, Stage, Task, Waiting
 from pipeline.engine.local import LocalEngine
 from pipeline.engine.models import ModelShelf, Stock
 from pipeline.errors import ModelMissing
@@ -207,15 +206,9 @@ class Dispatcher:
 
     async def _announce(self, task: Task, lane: Lane) -> None:
         """Tell the task's robots which lane it has come to, where all steps are wanted."""
-        if task.options.notify != "all":
-            return
-        language, title = self._settings.wechat.language, _title(task)
-        runs = [
-            step_notice(title, task.source.url, lane, robot=robot, language=language)
-            for robot in task.options.robots or (None,)
-        ]
-        await self._store.announce(task.id, runs, time.time())
-        if self.wake is not None:
+        runs = step_runs(task, lane, self._settings.wechat.language)
+        if runs and self.wake is not None:
+            await self._store.announce(task.id, runs, time.time())
             self.wake.outbox()
 
     async def _pass_on(self, task: Task) -> None:
@@ -249,19 +242,3 @@ class Dispatcher:
             **({"error": task.failure.type, "why": task.failure.message} if task.failure else {}),
         )
         self._bus.publish(task.id, task.status)
-
-
-def failure_runs(task: Task, language: Literal["zh", "en"]) -> list[Run]:
-    """The notice that a task failed for good, one for each of its robots; none where nobody wants it."""
-    if task.failure is None or task.status not in {Status.FAILED, Status.TIMEOUT} or task.options.notify == "none":
-        return []
-    message = task.failure.message_zh if language == "zh" else task.failure.message
-    return [
-        failure_notice(_title(task), task.source.url, message, task.failure.hint, robot=robot, language=language)
-        for robot in task.options.robots or (None,)
-    ]
-
-
-def _title(task: Task) -> str:
-    media = task.artifacts.media
-    return task.options.title or (media.title if media else "")

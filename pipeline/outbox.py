@@ -30,18 +30,19 @@ Finish = Callable[[Sequence[str]], Awaitable[None]]
 
 
 class Pace:
-    """A sliding window: at most ``per_minute`` sends in any sixty seconds, on the monotonic clock."""
+    """A sliding window: at most so many sends in any sixty seconds, on the monotonic clock."""
 
-    def __init__(self, per_minute: int, ages_s: Iterable[float]) -> None:
-        """Begin with the sends of the last minute, given by their ages in seconds, oldest first."""
+    def __init__(self, most: int, ages_s: Iterable[float], window_s: float = WINDOW_S) -> None:
+        """Begin with the sends of the last window, given by their ages in seconds, oldest first."""
         now = time.monotonic()
-        self._per_minute = per_minute
+        self._most = most
+        self._window_s = window_s
         self._sends = deque(now - max(0.0, age) for age in ages_s)
 
     async def wait(self) -> None:
         """Wait until one more send is allowed, and count it."""
-        while len(self._sends) >= self._per_minute:
-            rest = self._sends[0] + WINDOW_S - time.monotonic()
+        while len(self._sends) >= self._most:
+            rest = self._sends[0] + self._window_s - time.monotonic()
             if rest <= 0:
                 self._sends.popleft()
             else:

@@ -8,9 +8,8 @@ from enum import StrEnum
 from typing import Literal
 
 from pipeline.core.head import Head, Language, write_head
-from pipeline.core.neutral import link_target, plain
-from pipeline.core.task import Lane
-from pipeline.core.text import cut, shorten
+from pipeline.core.neutral import plain
+from pipeline.core.text import cut
 
 TEXT_LIMIT_BYTES = 2048
 """WeCom takes no more than this in one plain message."""
@@ -102,54 +101,3 @@ def _cut_to_labels(parts: Sequence[tuple[Kind, str]]) -> list[tuple[Kind, str]]:
         if len(str(1 + len(bodies))) <= digits:
             return bodies
         digits += 1
-
-
-# ---------------------------------------------------------------------------------------------
-# Notices
-# ---------------------------------------------------------------------------------------------
-
-_FAILED: dict[Language, tuple[str, str, str]] = {
-    "zh": ("转写失败：{}", "原因：{}", "建议：{}"),
-    "en": ("Transcription failed: {}", "Reason: {}", "What to do: {}"),
-}
-_UNTITLED: dict[Language, str] = {"zh": "无标题", "en": "untitled"}
-_LINE_CHARACTERS, _LINE_BYTES = 200, 500
-
-
-def failure_notice(title: str, url: str, message: str, hint: str, *, robot: str | None, language: Language) -> Run:
-    """Write the one message of a video that failed: which one, why, and what can be done about it.
-
-    The address is left out where it would not fit.
-    """
-    failed, reason, cure = _FAILED[language]
-    lines = [failed.format(_one_line(title) or _UNTITLED[language])]
-    lines += [line.format(_one_line(text)) for line, text in ((reason, message), (cure, hint)) if text.strip()]
-    return _notice(lines, url, robot)
-
-
-_STEPS: dict[Language, dict[Lane, str]] = {
-    "zh": {Lane.FETCH: "开始处理：{}", Lane.ASR: "下载完成，开始转写：{}", Lane.TEXT: "转写完成，正在整理：{}"},
-    "en": {
-        Lane.FETCH: "Started: {}",
-        Lane.ASR: "Downloaded, transcribing: {}",
-        Lane.TEXT: "Transcribed, preparing the text: {}",
-    },
-}
-
-
-def step_notice(title: str, url: str, lane: Lane, *, robot: str | None, language: Language) -> Run:
-    """Write the one message that says which lane a video has come to."""
-    lines = [_STEPS[language][lane].format(_one_line(title) or _UNTITLED[language])]
-    return _notice(lines, url, robot)
-
-
-def _notice(lines: list[str], url: str, robot: str | None) -> Run:
-    """Put the address under the first line, unless it would not fit."""
-    address = link_target(url)
-    with_address = "\n".join([lines[0], address or "", *lines[1:]])
-    text = with_address if address and len(with_address.encode()) <= TEXT_LIMIT_BYTES else "\n".join(lines)
-    return Run(robot, (Message(None, None, Kind.NOTICE, "text", text),))
-
-
-def _one_line(text: str) -> str:
-    return shorten(" ".join(plain(text).split()), characters=_LINE_CHARACTERS, limit_bytes=_LINE_BYTES)

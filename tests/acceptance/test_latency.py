@@ -34,18 +34,11 @@ async def test_submits_are_quick_under_full_load(site: Site, start: Start) -> No
         stages = [(await client.state(task_id))["stage"] for task_id in ids]
 
     median, p99 = (sorted(waits)[int(COUNT * share)] for share in (0.5, 0.99))
-    import statistics
-
-    for status in (202, 200):
-        print(
-            status, sorted(l["took_s"] for l in daemon.log() if l["event"] == "request" and l["status"] == status)[::16]
-        )
-    print(
-        f"p50 {1000 * median:.1f} ms, p99 {1000 * p99:.1f} ms, slowest {1000 * max(waits):.1f} ms; "  # noqa: T201
-        f"cores {busy / (busy + idle):.0%} busy"
-    )
+    figures = f"p50 {1000 * median:.1f} ms, p99 {1000 * p99:.1f} ms, cores {busy / (busy + idle):.0%} busy"
+    print(figures)  # noqa: T201 - shown by pytest -s
     assert stages.count("transcribe") >= CORES, "the load ended before the measurement"
-    assert p99 <= SLOWEST_S
+    assert busy / (busy + idle) > 0.8, figures
+    assert p99 <= SLOWEST_S, figures
 
 
 async def _submit_on_schedule(client: Client, urls: list[str]) -> list[float]:

@@ -22,11 +22,13 @@ CLEARLY = 0.1
 class Video:
     """One recording on the site."""
 
+    path: str
     url: str
     said: str
-
+    hold: Stage | None
+    """The stage in which it is held: ``captions`` (the first request for it) or ``download`` (the second)."""
     gate: Gate
-    """Stays closed until the test opens it; only a video that is held waits for it."""
+    """What holds it, until the test opens it."""
 
 
 def serve_story(site: Site, number: int, sentences: int = 3, *, hold: Stage | None = None) -> Video:
@@ -36,7 +38,7 @@ def serve_story(site: Site, number: int, sentences: int = 3, *, hold: Stage | No
         site: where.
         number: tells it apart from other stories.
         sentences: about 3 s each.
-        hold: the stage in which it is held by its gate: ``captions`` (the first request) or ``download``.
+        hold: the stage in which its gate holds it.
     """
     spoken = media.story(number, sentences)
     path = f"/story-{number}.wav"
@@ -44,7 +46,7 @@ def serve_story(site: Site, number: int, sentences: int = 3, *, hold: Stage | No
     free = Reply(body=media.speech(spoken))
     held = replace(free, gate=gate)
     replies = {None: [free], "captions": [held], "download": [free, held]}[hold]
-    return Video(site.serve(path, *replies), media.text_of(spoken), gate)
+    return Video(path, site.serve(path, *replies), media.text_of(spoken), hold, gate)
 
 
 async def check_texts(client: Client, ids: Sequence[str], videos: Sequence[Video]) -> None:

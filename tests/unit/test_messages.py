@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from pipeline.core.head import Head, Language
-from pipeline.core.messages import Kind, Message, Run, compose_run, failure_notice, step_notice
+from pipeline.core.messages import Kind, Message, Run, compose_run
 from pipeline.core.neutral import plain
-from pipeline.core.task import Lane
 from pipeline.core.text import is_boundary
 
 LIMITS = {"text": 2048, "markdown": 4096}
@@ -205,52 +204,3 @@ def test_warnings_fill_what_room_is_left() -> None:
     many = first_message(replace(HEAD, warnings=("长" * 190,) * 20))
     assert few.endswith("\n注意：少一段")
     assert 1 < many.count("注意：") < 20
-
-
-@pytest.mark.parametrize(
-    ("language", "expected"),
-    [
-        ("zh", f"转写失败：标题\n{URL}\n原因：下载超时。\n建议：请稍后再试。"),
-        ("en", f"Transcription failed: 标题\n{URL}\nReason: 下载超时。\nWhat to do: 请稍后再试。"),
-    ],
-)
-def test_failure_notice(language: Language, expected: str) -> None:
-    """A failed video is one notice without a number: which video, why, and what to do."""
-    run = failure_notice("标题", URL, "下载超时。", "请稍后再试。", robot="team", language=language)
-    assert Run("team", (Message(None, None, Kind.NOTICE, "text", expected),)) == run
-
-
-@given(TEXTS, TEXTS, TEXTS)
-def test_failure_notice_keeps_the_rules(title: str, message: str, hint: str) -> None:
-    """Whatever failed, the notice is within the limit, mentions nobody and leads nowhere but to its source."""
-    url = f"https://example.com/@all/{'a' * 1500}"
-    (notice,) = failure_notice(title, url, message, hint, robot=None, language="zh").messages
-    assert len(notice.text.encode()) <= 2048
-    assert not actions(replace(notice, text=notice.text.replace(url.replace("@", "%40"), "")))
-
-
-def test_failure_notice_drops_what_is_missing() -> None:
-    """A video that failed before its title was known is untitled; no hint, no line; too long an address, no address."""
-    run = failure_notice("", "https://example.com/" + "a" * 2000, "坏了。", "", robot=None, language="zh")
-    assert "转写失败：无标题\n原因：坏了。" == run.messages[0].text
-
-
-@pytest.mark.parametrize(
-    ("lane", "expected"),
-    [
-        (Lane.FETCH, f"开始处理：标题\n{URL}"),
-        (Lane.ASR, f"下载完成，开始转写：标题\n{URL}"),
-        (Lane.TEXT, f"转写完成，正在整理：标题\n{URL}"),
-    ],
-)
-def test_step_notice(lane: Lane, expected: str) -> None:
-    """A step is one notice without a number: which step, which video."""
-    run = step_notice("标题", URL, lane, robot="team", language="zh")
-    assert Run("team", (Message(None, None, Kind.NOTICE, "text", expected),)) == run
-
-
-def test_step_notice_always_fits() -> None:
-    """A step of a video without a title is untitled; an address that does not fit is left out."""
-    assert f"Started: untitled\n{URL}" == step_notice("", URL, Lane.FETCH, robot=None, language="en").messages[0].text
-    long = "https://example.com/" + "a" * 2028
-    assert "Started: T" == step_notice("T", long, Lane.FETCH, robot=None, language="en").messages[0].text

@@ -1,0 +1,250 @@
+"""What readers get: whole runs in order, within every limit, and what becomes of messages that are not taken."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pytest
+
+from tests.acceptance.conftest import Start
+from tests.acceptance.rows import rows
+from tests.daemon import Client, Json
+from tests.fakes import media, pages
+from tests.fakes.site import Reply, Site, page
+from tests.fakes.wecom import LIMITS_BYTES, Arrival, Fault, WeCom, mentions
+
+AT_ONCE = {"per_minute": 1200}
+SHORT_TEXTS_TOO = {"min_summary_chars": 1}
+
+
+def serve_speech(site: Site, number: int, sentences: int) -> str:
+    """Serve a recording of so many sentences."""
+    return site.serve(f"/{number}.wav", Reply(body=media.speech(media.story(number, sentences), gap_s=0.3)))
+
+
+def robots(wecom: WeCom, *names: str) -> dict[str, object]:
+    """The ``wechat`` section that configures these robots."""
+    return AT_ONCE | {"webhook": [{"name": name, "url": wecom.webhook(name)} for name in names]}
+
+
+def check_run(messages: Sequence[Json], text: str) -> None:
+    """Check the labels of a run, and that its text parts are exactly the text that was to be delivered."""
+    count = len(messages)
+    assert [(number, count) for number in range(1, count + 1)] == [(one["number"], one["of"]) for one in messages]
+    assert all(one["text"].startswith(f"({one['number']}/{count})") for one in messages)
+    assert "head" == messages[0]["kind"]
+    assert text == "".join(one["text"].split("\n", 1)[1] for one in messages if one["kind"] == "text")
+
+
+# -- order --------------------------------------------------------------------------------------
+
+VIDEOS = 10
+LONG = {3, 7}
+"""Numbers of the videos whose text needs several messages."""
+
+
+async def test_every_robot_gets_whole_runs_in_the_order_of_the_transcripts(
+    site: Site, wecom: WeCom, start: Start
+) -> None:
+    """Ten videos wait for one robot: each comes as one unbroken run, and another robot does not delay it."""
+    urls = [serve_speech(site, number, 105 if number in LONG else 2) for number in range(VIDEOS)]
+    gate = wecom.gate("slow")
+    wecom.robot("slow").script(Fault(errcode=-1), Fault(hold=gate))
+    daemon = start(llm=SHORT_TEXTS_TOO, wechat=robots(wecom, "team", "slow"))
+    async with Client(daemon) as client:
+        ids = await asyncio.gather(*map(client.submit, urls))
+        planned = [await _planned(client, task_id) for task_id in ids]
+        of_team = sum(len(messages) // 2 for messages in planned)
+        await wecom.until(lambda _: len(wecom.robot("team").accepted) == of_team, 60)
+        assert 1 == gate.held
+        gate.open()
+        states = await asyncio.gather(*map(client.finished, ids))
+        assert [len(messages) for messages in planned] == [state["messages"]["sent"] for state in states]
+        texts = {task_id: await client.text(f"/api/task/{task_id}/result", format="txt") for task_id in ids}
+    runs = {
+        task_id: [one for one in sent if one["robot"] == "team"] for task_id, sent in zip(ids, planned, strict=True)
+    }
+    for number, task_id in enumerate(ids):
+        check_run(runs[task_id], texts[task_id])
+        kinds = [one["kind"] for one in runs[task_id]]
+        assert ["head", "summary", "text"] == kinds[:3]
+        assert (kinds.count("text") >= 3) == (number in LONG)
+    by_sequence = [row[0] for row in rows(daemon, "SELECT id FROM task ORDER BY sequence")]
+    expected = [one["text"] for task_id in by_sequence for one in runs[task_id]]
+    for name in ("team", "slow"):
+        assert expected == wecom.robot(name).contents
+        assert 0 == wecom.robot(name).overlaps
+
+
+async def _planned(client: Client, task_id: str) -> list[Json]:
+    """Wait until the runs of a task are composed; returns their messages."""
+    async with asyncio.timeout(60):
+        while True:
+            status, answer = await client.get(f"/api/task/{task_id}", wait=0.2)
+            assert 200 == status
+            if answer["data"]["stage"] in {"deliver", "done"} and (messages := await client.messages(task_id)):
+                return messages
+
+
+# -- hostile titles -----------------------------------------------------------------------------
+
+TITLES = {
+    "5,000 bytes": "长" * 1666 + "ab",
+    "no spaces": "x" * 5000,
+    "families and flags": "\U0001f468\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466" * 60
+    + "\U0001f1e8\U0001f1f3" * 90,
+    "combining": "e" + "\u0301" * 2000,
+    "fence": "```python\nimport os\n``` ~~~",
+    "table": "| a | b |\n|---|---|\n| 1 | 2 |",
+    "heading": "# One\n## Two\n> quoted\n- item\n***",
+    "mentions": "<@all> <@zhangsan> @所有人 @all @everyone ＠all <＠all>",
+    "nested mention": "<<@all>@all> @@所有人 <@\u200ball> @\u2060all @al\u00adl",
+    "bidi": "\u202egnp.exe\u202c \u2066isolated\u2069 \u200eleft\u200fright",
+    "link": "[click](http://evil.example/x) ![i](http://evil.example/i.png) <http://evil.example>",
+    "half a link": "](http://evil.example) [",
+    "html": "<font color='warning'>red</font> <a href='http://evil.example'>a</a> &lt;@all&gt;",
+    "lines": "one\r\ntwo\u2028three\u2029four\x0bfive\x85six",
+    "label": "(1/9)\n(2/9) not a label",
+    "empty": "   ",
+}
+UNFIT_FOR_JSON = {
+    "half a pair": "a\ud83d b\udc4b c",
+    "control characters": "bell\x07 null-like\x01 escape\x1b[31m delete\x7f",
+}
+"""Titles that a request may not hold, but a page may."""
+MOST_CHARACTERS = 500
+"""Of a title in a request; the rest is cut."""
+
+UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ud800-\udfff]")
+LAYOUT = re.compile(r"<[A-Za-z@/!]|```|~~~|!\[|^\s*[#>|]", re.MULTILINE)
+LINK = re.compile(r"\]\(([^)]*)\)")
+
+
+@dataclass(frozen=True)
+class Titled:
+    """A video with a hostile title, and how it was submitted."""
+
+    name: str
+    url: str
+    fields: Json
+
+
+async def test_no_title_can_break_or_misuse_a_message(site: Site, wecom: WeCom, start: Start) -> None:
+    """Whatever the title, from a page or a request, the head keeps its shape, mentions nobody, links to its video."""
+    videos = _serve_titles(site)
+    daemon = start(
+        concurrent={"max_workers": 4, "queue_size": len(videos)}, llm=SHORT_TEXTS_TOO, wechat=robots(wecom, "team")
+    )
+    async with Client(daemon) as client:
+        ids = await asyncio.gather(*(client.submit(video.url, **video.fields) for video in videos))
+        states = await asyncio.gather(*map(client.finished, ids))
+        assert ["completed"] * len(videos) == [state["status"] for state in states]
+        runs = [await client.messages(task_id) for task_id in ids]
+        for task_id, messages in zip(ids, runs, strict=True):
+            check_run(messages, await client.text(f"/api/task/{task_id}/result", format="txt"))
+    for arrival in wecom.robot("team").arrivals:
+        _check_harmless(arrival)
+    for video, [head, *_] in zip(videos, runs, strict=True):
+        assert [video.url] == LINK.findall(head["text"]), video.name
+        assert 4 == len(head["text"].splitlines()) - ("作者" in head["text"]), video.name
+
+
+def _serve_titles(site: Site) -> list[Titled]:
+    """Serve the same recording under every title, as the title of its page and as the caller's own."""
+    speech = site.serve("/speech.wav", Reply(body=media.speech(media.story(0, 1))))
+    videos = [
+        Titled(f"{name}, in a request", f"{speech}?title={place}", {"metadata": {"title": title, "author": title}})
+        for place, (name, title) in enumerate(TITLES.items())
+    ]
+    for name, title in ({**TITLES, **UNFIT_FOR_JSON}).items():
+        described = page(pages.described_page(title, speech, author=title))
+        videos.append(Titled(f"{name}, on a page", site.serve(f"/watch/{len(videos)}", described), {}))
+    return videos
+
+
+def _check_harmless(arrival: Arrival) -> None:
+    """Check one message as WeCom and its readers would see it."""
+    kind, content = arrival.body["msgtype"], arrival.content
+    assert 0 == arrival.errcode
+    assert len(content.encode()) <= LIMITS_BYTES[kind]
+    assert [] == mentions(arrival.body)
+    assert "@" not in content
+    assert not UNSEEN.search(content)
+    assert not LAYOUT.search(content)
+
+
+# -- messages that are not taken ----------------------------------------------------------------
+
+
+async def test_a_refused_message_does_not_stop_its_run(site: Site, wecom: WeCom, start: Start) -> None:
+    """The refused message says so, the rest goes out, and the task completes with one failed message."""
+    wecom.robot("team").script(None, Fault(errcode=40058))
+    daemon = start(llm=SHORT_TEXTS_TOO, wechat=robots(wecom, "team"))
+    async with Client(daemon) as client:
+        state = await client.finished(await client.submit(serve_speech(site, 0, 3)))
+        assert ("completed", {"sent": 2, "pending": 0, "failed": 1}) == (state["status"], state["messages"])
+        messages = await client.messages(state["task_id"])
+    assert ["sent", "refused", "sent"] == [one["state"] for one in messages]
+    assert [one["text"] for one in messages] == [arrival.content for arrival in wecom.robot("team").arrivals]
+
+
+async def test_a_removed_robot_keeps_its_messages(site: Site, wecom: WeCom, start: Start) -> None:
+    """Tasks complete with a warning, their messages stay planned, and the daemon says that a robot is missing."""
+    wecom.robot("gone").script(None, Fault(errcode=93000))
+    daemon = start(llm=SHORT_TEXTS_TOO, wechat=robots(wecom, "gone", "team"))
+    async with Client(daemon) as client:
+        first, second = [await client.submit(serve_speech(site, number, 1)) for number in range(2)]
+        states = [await client.finished(task_id) for task_id in (first, second)]
+        messages = [one for task_id in (first, second) for one in await client.messages(task_id)]
+        status, answer = await client.get("/readyz")
+    assert ["completed"] * 2 == [state["status"] for state in states]
+    assert [["delivery_interrupted"]] * 2 == [[one["type"] for one in state["warnings"]] for state in states]
+    assert ["sent", *["planned"] * 5] == [one["state"] for one in messages if one["robot"] == "gone"]
+    assert ["sent"] * 6 == [one["state"] for one in messages if one["robot"] == "team"]
+    assert 2 == len(wecom.robot("gone").arrivals)
+    assert (503, ["robot:gone"]) == (status, [lack["what"] for lack in answer["data"]["missing"]])
+
+
+async def test_a_message_without_an_answer_goes_out_again(site: Site, wecom: WeCom, start: Start) -> None:
+    """What may not have arrived is sent again at once, byte for byte, before the rest of its run."""
+    wecom.robot("team").script(None, Fault(drop_before_answer=True))
+    daemon = start(llm=SHORT_TEXTS_TOO, wechat=robots(wecom, "team"))
+    async with Client(daemon) as client:
+        state = await client.finished(await client.submit(serve_speech(site, 0, 3)))
+        assert ("completed", {"sent": 3, "pending": 0, "failed": 0}) == (state["status"], state["messages"])
+        head, summary, text = [one["text"] for one in await client.messages(state["task_id"])]
+    robot = wecom.robot("team")
+    assert [head, summary, summary, text] == robot.contents
+    assert robot.bodies[1] == robot.bodies[2]
+
+
+async def test_the_pace_of_a_robot_holds_across_a_restart(site: Site, wecom: WeCom, start: Start) -> None:
+    """A robot that has had its messages of this minute gets no more after a restart, while another gets all."""
+    wechat = robots(wecom, "paced", "other") | {"per_minute": 3}
+    daemon = start(llm=SHORT_TEXTS_TOO, wechat=wechat)
+    url = serve_speech(site, 0, 1)
+    async with Client(daemon) as client:
+        await client.submit(url, wechat_webhook="paced", force=True)
+        await client.submit(serve_speech(site, 1, 1), wechat_webhook="paced")
+        await wecom.until(lambda _: len(wecom.robot("paced").arrivals) == 3)
+    daemon.stop()
+    daemon.start()
+    async with Client(daemon) as client:
+        await client.finished(await client.submit(url, wechat_webhook="other"))
+    assert (3, 3) == (len(wecom.robot("paced").arrivals), len(wecom.robot("other").arrivals))
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+async def test_without_a_robot_messages_stay_in_the_inbox(site: Site, start: Start, language: str) -> None:
+    """Messages are listed as sent by no robot, in the language of the configuration."""
+    daemon = start(llm=SHORT_TEXTS_TOO, wechat={"language": language})
+    async with Client(daemon) as client:
+        state = await client.finished(await client.submit(serve_speech(site, 0, 3)))
+        messages = await client.messages(state["task_id"])
+        check_run(messages, await client.text(f"/api/task/{state['task_id']}/result", format="txt"))
+    assert {("inbox", None, "sent")} == {(one["channel"], one["robot"], one["state"]) for one in messages}
+    assert all(one["sent_at"] and one["bytes"] == len(one["text"].encode()) for one in messages)
+    assert {"zh": "摘要", "en": "Summary"}[language] == messages[1]["text"].splitlines()[1]
