@@ -36,7 +36,7 @@ from pipeline.http.deps import Deps, Missing
 from pipeline.http.server import HttpServer
 from pipeline.intake import Intake
 from pipeline.keyring import Keyring
-from pipeline.log import hide, set_up
+from pipeline.log import hide, set_up, set_up_for_command
 from pipeline.outbox import Outbox
 from pipeline.ports import Channel
 from pipeline.progress_board import ProgressBoard
@@ -67,6 +67,7 @@ def main(argv: list[str] | None = None) -> int:
             print(f"{arguments.config}: fine / 配置正确")
             return FINE
         if arguments.command == "models":
+            set_up_for_command()
             return models.run(arguments, settings)
         return serve(settings)
     except ConfigInvalid as invalid:

@@ -18,7 +18,7 @@ def error_rate(reference: str, hypothesis: str, language: str) -> float:
 
     Args:
         reference: what was said.
-        hypothesis: what was recognised.
+        hypothesis: what was recognized.
         language: ``zh`` counts characters, every other language words.
 
     Returns:

@@ -156,7 +156,7 @@ class Dispatcher:
             return
         self._tell(settled, Lane.ASR)
         self._running[placement.device] += 1
-        self._engine.recognise(settled.task, placement.device, self._came_back(placement.device))
+        self._engine.recognize(settled.task, placement.device, self._came_back(placement.device))
 
     async def _has_model(self, task: Task) -> bool:
         """Whether the task's model is here; if it cannot be had the task fails, if it is on its way it waits."""

@@ -8,7 +8,7 @@
     ├── Refusal                    a request is answered with this, nothing is stored
     │   ├── InvalidJson InvalidBody UnknownField InvalidValue ModelUnavailable
     │   ├── Unauthorized NotFound MethodNotAllowed NotAcceptable
-    │   ├── NotReady LayerAbsent Conflict
+    │   ├── NotReady LayerAbsent
     │   ├── BodyTooLarge UnsupportedMediaType
     │   ├── QueueFull RateLimited ShuttingDown NoSpace DbBusy Internal
     │   └── UrlRefused
@@ -20,7 +20,7 @@
     │   ├── file    DownloadTruncated DownloadTooLarge DownloadTimeout
     │   ├── media   MediaInvalid MediaNoAudio MediaTooLong DecodeFailed
     │   ├── model   ModelMissing ModelCorrupt EngineFailed WorkerStalled TranscribeTimeout
-    │   └── house   WorkerCrashed DiskFull InternalFailure
+    │   └── house   DiskFull InternalFailure
     └── Interrupted                control flow: the daemon is stopping, the attempt does not count
 
 The docstring of a class is its English message; ``message_zh`` is the Chinese one and ``cure`` says,
@@ -166,13 +166,6 @@ class NotAcceptable(Refusal):
 
     type, status = "not_acceptable", 417
     message_zh = "无法满足请求头中的要求。"
-
-
-class Conflict(Refusal):
-    """The task is in a state that does not allow this."""
-
-    type, status = "conflict", 409
-    message_zh = "任务当前的状态不允许此操作。"
 
 
 class NotReady(Refusal):
@@ -506,7 +499,7 @@ class ModelCorrupt(StageFailed):
 
 
 class EngineFailed(StageFailed):
-    """The recogniser ended in the middle of its work."""
+    """The recognizer ended in the middle of its work."""
 
     type = "gpu_error"
     message_zh = "识别引擎在工作中途退出。"
@@ -518,7 +511,7 @@ class EngineFailed(StageFailed):
 
 
 class WorkerStalled(StageFailed):
-    """The recogniser made no progress for longer than transcribe.stall_s."""
+    """The recognizer made no progress for longer than transcribe.stall_s."""
 
     type = "worker_stalled"
     message_zh = "识别引擎超过 transcribe.stall_s 没有进展。"
@@ -535,17 +528,6 @@ class TranscribeTimeout(StageFailed):
     message_zh = "转写用时超过 transcribe.max_factor 对该时长的限制。"
     cure = ("Raise transcribe.max_factor, or use a smaller model.", "请调大 transcribe.max_factor，或换用较小的模型。")
     times_out = True
-
-
-class WorkerCrashed(StageFailed):
-    """This task was started three times and never came to an end: it may crash whatever works on it."""
-
-    type = "worker_crashed"
-    message_zh = "该任务三次启动都没有结束，可能会使处理进程崩溃。"
-    cure = (
-        "See the log for what happened each time before submitting it again.",
-        "重新提交之前，请在日志中查看每次的情况。",
-    )
 
 
 class DiskFull(StageFailed):

@@ -20,23 +20,23 @@ from pipeline.core.task import Failure, Lane, Stage, Task
 from pipeline.core.transcript import Segment
 from pipeline.errors import InternalFailure, Interrupted, StageFailed
 from pipeline.log import bind_task
-from pipeline.ports import Recognised, Recognition, StageWork, TaskStore
+from pipeline.ports import Recognition, Recognized, StageWork, TaskStore
 
 R = TypeVar("R")
 
 log = structlog.get_logger()
 
 
-class Recogniser(Protocol):
+class Recognizer(Protocol):
     """What turns sound into segments: one device's engine."""
 
-    def recognise(
+    def recognize(
         self,
         task: Task,
         request: Recognition,
         on_segments: Callable[[Sequence[Segment], float], None],
         stop: StopSignal,
-    ) -> Recognised: ...
+    ) -> Recognized: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class WorkUnit:
 
     task: Task
     lane: Lane
-    recogniser: Recogniser | None = None
+    recognizer: Recognizer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ class Executor:
         stored = house.ask(house.store.get(task.id))
         if stored is None:
             raise Interrupted  # deleted while it ran: there is nothing left to work for
-        return WorkUnit(stored, unit.lane, unit.recogniser)
+        return WorkUnit(stored, unit.lane, unit.recognizer)
 
 
 def _failed(unit: WorkUnit, stage: Stage, error: StageFailed) -> Failed:
@@ -175,10 +175,10 @@ class _Context:
         child = self._house.zygote.fork(program)
         return child.run(request, on_line, Limits(timeout_s, stall_s), self._house.stop)
 
-    def recognise(self, request: Recognition, on_segments: Callable[[Sequence[Segment], float], None]) -> Recognised:
-        if self._unit.recogniser is None:
+    def recognize(self, request: Recognition, on_segments: Callable[[Sequence[Segment], float], None]) -> Recognized:
+        if self._unit.recognizer is None:
             raise InternalFailure("this task was given no device")
-        return self._unit.recogniser.recognise(self.task, request, on_segments, self._house.stop)
+        return self._unit.recognizer.recognize(self.task, request, on_segments, self._house.stop)
 
     def checkpoint(self, segments: Sequence[Segment]) -> None:
         self._house.ask(self._house.store.keep_segments(self.task.id, segments))

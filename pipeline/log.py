@@ -31,6 +31,8 @@ __all__ = ["LogPlan", "bind_task", "hide", "set_up"]
 
 _COLORS = {"debug": "\x1b[2m", "info": "\x1b[32m", "warning": "\x1b[33m", "error": "\x1b[31m", "critical": "\x1b[31;1m"}
 _PLAIN = "\x1b[0m"
+_CHATTY = ("aiosqlite", "asyncio")
+"""Libraries whose debug lines tell of every call inside them, two for each commit; they begin at ``info``."""
 
 
 class LogPlan(Protocol):
@@ -82,7 +84,18 @@ def set_up(settings: LogPlan, *, console: bool) -> None:
     for handler in handlers:
         root.addHandler(handler)
     root.setLevel(settings.level.upper())
+    logging.getLogger("aiosqlite").setLevel(logging.WARNING)  # at debug it names every hop between threads
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(max(root.level, logging.INFO))
     logging.captureWarnings(capture=True)
+
+
+def set_up_for_command() -> None:
+    """Let a command that is no daemon say warnings and worse on standard error, and write no file."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
 
 
 def bind_task(task_id: str) -> AbstractContextManager[None]:

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 import structlog
 
 from pipeline.core.messages import MessageState
+from pipeline.log import bind_task
 from pipeline.ports import Channel, InDoubt, Outgoing, Refused, RobotGone, Sent, TaskStore, TryLater
 from pipeline.service import Watch
 
@@ -135,7 +136,8 @@ class Outbox:
     async def _send(self, robot: str | None, outgoing: Outgoing) -> tuple[bool, float]:
         """Send one message; returns whether it has come to rest, and how long the lane waits before its next."""
         await self._mark(outgoing, MessageState.SENDING, expected=outgoing.state)
-        receipt = await self._channels[robot].send(outgoing.message)
+        with bind_task(outgoing.task_id):
+            receipt = await self._channels[robot].send(outgoing.message)
         sending = MessageState.SENDING
         told = {"task": outgoing.task_id, "robot": robot, "number": outgoing.message.number, "of": outgoing.message.of}
         match receipt:

@@ -33,7 +33,7 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Recognition:
-    """What the recogniser is asked for; the result starts after ``resume_after_s`` of the recording."""
+    """What the recognizer is asked for; the result starts after ``resume_after_s`` of the recording."""
 
     audio: Path
     duration_s: float
@@ -87,7 +87,7 @@ class StageContext(Protocol):
         """
         ...
 
-    def recognise(self, request: Recognition, on_segments: Callable[[Sequence[Segment], float], None]) -> Recognised:
+    def recognize(self, request: Recognition, on_segments: Callable[[Sequence[Segment], float], None]) -> Recognized:
         """Have the device's engine transcribe; called back with new segments and the seconds done."""
         ...
 
@@ -101,7 +101,7 @@ class StageContext(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Recognised:
+class Recognized:
     """What the engine says at the end: the language it heard, and what it used."""
 
     language: str

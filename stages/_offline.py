@@ -20,7 +20,7 @@ class _Style:
     stop: str
     comma: str
     comma_pause_s: float
-    """From this pause on a comma is set; the recogniser breaks lines of spaced scripts in mid-sentence."""
+    """From this pause on a comma is set; the recognizer breaks lines of spaced scripts in mid-sentence."""
     longest_sentence: int
     """Characters after which the next end of a segment ends the sentence, however short the pause."""
     wide: bool
@@ -67,7 +67,7 @@ def clean(segments: Sequence[Segment], language: str) -> tuple[Paragraph, ...]:
     """Make readable paragraphs of what was heard.
 
     Args:
-        segments: in order, as the recogniser made them.
+        segments: in order, as the recognizer made them.
         language: its code, such as ``zh`` or ``en``; it decides on marks, spaces and capitals.
     """
     style = _STYLES.get(language, _SPACED)

@@ -18,7 +18,7 @@ NO_SPEECH = TaskWarning(
 
 
 class Transcribe:
-    """Stream the recording through the recogniser; every stored segment is a place to go on from."""
+    """Stream the recording through the recognizer; every stored segment is a place to go on from."""
 
     name = Stage.TRANSCRIBE
     lane = Lane.ASR
@@ -26,13 +26,13 @@ class Transcribe:
     weight = 52.0
 
     def run(self, ctx: StageContext, artifacts: Artifacts) -> Made:
-        """Make ``transcript``; segments already stored are not recognised again."""
+        """Make ``transcript``; segments already stored are not recognized again."""
         audio = artifacts.audio
         if audio is None:
             raise InternalFailure("there is no audio")
         stored = ctx.segments()
         meter = _Meter(ctx, audio.duration_s, stored)
-        heard = ctx.recognise(
+        heard = ctx.recognize(
             Recognition(
                 audio=ctx.work / audio.name,
                 duration_s=audio.duration_s,
@@ -66,7 +66,7 @@ class _Meter:
         self.count = len(stored)
 
     def take(self, segments: Sequence[Segment], done_s: float) -> None:
-        """Take what the recogniser has finished: new segments, and how much of the source is done."""
+        """Take what the recognizer has finished: new segments, and how much of the source is done."""
         numbered = [
             Segment(self.count + place, segment.start, segment.end, segment.text, segment.words)
             for place, segment in enumerate(segments)

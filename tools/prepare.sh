@@ -12,16 +12,21 @@ command -v "$python" >/dev/null || { say "Python 3.11 or newer is needed: instal
     exit 1
 }
 
-# Debian and Ubuntu ship venv apart from Python.
-if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
+# Install a system package where we may, otherwise say that it is missing.
+provide() {
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-        say "Installing python3-venv …"
-        apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-venv >/dev/null
+        say "Installing $1 …"
+        apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$1" >/dev/null
     else
-        say "Python's venv module is missing: install the package python3-venv, then run this again. 缺少 python3-venv。"
+        say "$1 is missing: install this package, then run this again. 缺少 $1，请先安装该软件包。"
         exit 1
     fi
-fi
+}
+
+# Debian and Ubuntu ship venv apart from Python.
+"$python" -c 'import ensurepip, venv' 2>/dev/null || provide python3-venv
+# The tests type the README's examples.
+[ "$1" != requirements/test.txt ] || command -v curl >/dev/null || provide curl
 
 [ -x .venv/bin/python ] || { say "Making .venv …"; "$python" -m venv .venv; }
 say "Installing $1 into .venv (the first time takes about a minute) …"

@@ -10,7 +10,7 @@ from pipeline.core.task import Task
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """Something that recognises speech: ``cpu`` or ``cuda:N``; ``slots`` tasks may share it."""
+    """Something that recognizes speech: ``cpu`` or ``cuda:N``; ``slots`` tasks may share it."""
 
     id: str
     name: str

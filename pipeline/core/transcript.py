@@ -1,4 +1,4 @@
-"""What the recogniser heard: segments and words, in faster-whisper's terms."""
+"""What the recognizer heard: segments and words, in faster-whisper's terms."""
 
 from __future__ import annotations
 
@@ -28,5 +28,5 @@ class Segment:
 
 
 def plain_text(segments: Iterable[Segment]) -> str:
-    """The recogniser's text as it came, one segment a line."""
+    """The recognizer's text as it came, one segment a line."""
     return "\n".join(segment.text.strip() for segment in segments)

@@ -1,1 +1,1 @@
-"""The recogniser: devices, models, and the process on each device that owns its models."""
+"""The recognizer: devices, models, and the process on each device that owns its models."""

@@ -39,10 +39,12 @@ WINDOW_S = 600
 """Seconds of sound in memory at a time: bounds memory at about 0.3 GB however long the recording is."""
 BORDER_S = 60
 """A window that does not end the recording ends in the longest pause of its last so many seconds."""
+PAUSE_MS = 100
+"""Milliseconds of silence in which a window may end; within a word there are fewer."""
 UNHEARD = "und"
 """The language of a recording in which no speech was found (ISO 639-2: undetermined)."""
 NICENESS = 10
-"""The recogniser takes what the HTTP side leaves: a submit is answered quickly under full load."""
+"""The recognizer takes what the HTTP side leaves: a submit is answered quickly under full load."""
 
 
 class Cancelled(Exception):
@@ -165,7 +167,7 @@ class Recording:
 def quietest_cut(window: np.ndarray) -> int:
     """Where to end a window so that no speech is cut: the middle of the longest pause near its end."""
     tail = len(window) - BORDER_S * SAMPLE_RATE
-    speech = get_speech_timestamps(window[tail:], VadOptions(speech_pad_ms=0))
+    speech = get_speech_timestamps(window[tail:], VadOptions(min_silence_duration_ms=PAUSE_MS, speech_pad_ms=0))
     edges = [0, *(edge for span in speech for edge in (span["start"], span["end"])), BORDER_S * SAMPLE_RATE]
     pauses = list(zip(edges[0::2], edges[1::2], strict=True))
     start, end = max(pauses, key=lambda pause: pause[1] - pause[0])

@@ -25,11 +25,11 @@ from pipeline.core.task import Lane, Task
 from pipeline.core.transcript import Segment
 from pipeline.errors import EngineFailed, ModelCorrupt, ModelMissing, TranscribeTimeout, WorkerStalled
 from pipeline.executor import Executor, WorkUnit
-from pipeline.ports import Recognised, Recognition
+from pipeline.ports import Recognition, Recognized
 
 ASR_HOST = "pipeline.engine.asr_host"
 READY_TIMEOUT_S = 120.0
-"""Importing the recogniser's libraries takes a second or two; a loaded machine may take a hundred."""
+"""Importing the recognizer's libraries takes a second or two; a loaded machine may take a hundred."""
 LEAST_LIMIT_S = 600.0
 """A transcription may always take so long, however short the recording."""
 BATCH_ON_CPU, BATCH_ON_GPU = 4, 16
@@ -78,7 +78,7 @@ class LocalEngine:
         unit = WorkUnit(task, Lane.FETCH)
         self._bridge.submit(self._fetch, lambda: self._executor.run(unit), on_outcome)
 
-    def recognise(self, task: Task, device: str, on_outcome: Callable[[Outcome], None]) -> None:
+    def recognize(self, task: Task, device: str, on_outcome: Callable[[Outcome], None]) -> None:
         """Run the ASR stages of a task on a device's pool."""
         unit = WorkUnit(task, Lane.ASR, self._hosts[device])
         self._bridge.submit(self._devices[device], lambda: self._executor.run(unit), on_outcome)
@@ -102,7 +102,7 @@ class DeviceHost:
         program: str = ASR_HOST,
         least_limit_s: float = LEAST_LIMIT_S,
     ) -> None:
-        """Name the device, where its process will listen, and the program that speaks the recogniser's protocol."""
+        """Name the device, where its process will listen, and the program that speaks the recognizer's protocol."""
         self._program_name = program
         self._least_limit_s = least_limit_s
         self._device = device
@@ -112,14 +112,14 @@ class DeviceHost:
         self._lock = threading.Lock()
         self._program: Program | None = None
 
-    def recognise(
+    def recognize(
         self,
         task: Task,
         request: Recognition,
         on_segments: Callable[[Sequence[Segment], float], None],
         stop: StopSignal,
-    ) -> Recognised:
-        """Transcribe one recording; see ``executor.Recogniser``.
+    ) -> Recognized:
+        """Transcribe one recording; see ``executor.Recognizer``.
 
         Raises:
             ModelMissing: the weights are not here.
@@ -169,7 +169,7 @@ class DeviceHost:
         task: Task,
         request: Recognition,
         on_segments: Callable[[Sequence[Segment], float], None],
-    ) -> Recognised:
+    ) -> Recognized:
         limit_s = max(self._least_limit_s, self._settings.transcribe.max_factor * request.duration_s)
         deadline = time.monotonic() + limit_s
         for lines in self._read(connection, deadline, limit_s):
@@ -181,7 +181,7 @@ class DeviceHost:
                 segments = [Segment(0, *parts) for line in news for parts in line["segments"]]
                 on_segments(segments, news[-1]["done_s"])
             if "done" in lines[-1]:
-                return Recognised(lines[-1]["language"], task.options.model, self._device)
+                return Recognized(lines[-1]["language"], task.options.model, self._device)
         raise ConnectionResetError("closed before the end")
 
     def _read(self, connection: socket.socket, deadline: float, limit_s: float) -> Iterator[list[dict[str, Any]]]:

@@ -44,6 +44,10 @@ SELECT id FROM task
 SELECT id FROM task
  WHERE lane = 'text' AND running_boot IS NULL AND status IN ('pending', 'processing', 'retrying')
    AND coalesce(not_before, 0) <= :now AND sequence > :after
+   -- Nobody overtakes a transcript that is stored but still in the hands of the worker that made it.
+   AND NOT EXISTS (SELECT 1 FROM task AS earlier
+                    WHERE earlier.running_boot IS NOT NULL AND earlier.sequence < task.sequence
+                      AND earlier.lane = 'text' AND earlier.stage IN ('captions', 'download', 'decode', 'transcribe'))
  ORDER BY sequence LIMIT :limit;
 
 -- name: waiting_one

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import pytest
 
@@ -97,72 +96,60 @@ TITLES = {
     "families and flags": "\U0001f468\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466" * 60
     + "\U0001f1e8\U0001f1f3" * 90,
     "combining": "e" + "\u0301" * 2000,
-    "fence": "```python\nimport os\n``` ~~~",
-    "table": "| a | b |\n|---|---|\n| 1 | 2 |",
-    "heading": "# One\n## Two\n> quoted\n- item\n***",
-    "mentions": "<@all> <@zhangsan> @所有人 @all @everyone ＠all <＠all>",
-    "nested mention": "<<@all>@all> @@所有人 <@\u200ball> @\u2060all @al\u00adl",
+    "layout": "# One\n```python\nimport os\n``` ~~~\n| a | b |\n|---|---|\n> quoted\n- item\n***",
+    "mentions": "<@all> <@zhangsan> @所有人 @all @everyone ＠all <＠all> <<@all>@all> @@所有人 <@\u200ball> @al\u00adl",
     "bidi": "\u202egnp.exe\u202c \u2066isolated\u2069 \u200eleft\u200fright",
-    "link": "[click](http://evil.example/x) ![i](http://evil.example/i.png) <http://evil.example>",
-    "half a link": "](http://evil.example) [",
+    "link": "](http://evil.example) [click](http://evil.example/x) ![i](http://evil.example/i.png) <http://evil.example>",
     "html": "<font color='warning'>red</font> <a href='http://evil.example'>a</a> &lt;@all&gt;",
-    "lines": "one\r\ntwo\u2028three\u2029four\x0bfive\x85six",
+    "lines": "one\r\ntwo\u2028three\u2029four\n\nfive",
     "label": "(1/9)\n(2/9) not a label",
-    "empty": "   ",
+    "blank": "   ",
 }
 UNFIT_FOR_JSON = {
     "half a pair": "a\ud83d b\udc4b c",
-    "control characters": "bell\x07 null-like\x01 escape\x1b[31m delete\x7f",
+    "control characters": "tab\x0bpage\x0cnext\x85bell\x07 null-like\x01 escape\x1b[31m delete\x7f",
 }
 """Titles that a request may not hold, but a page may."""
-MOST_CHARACTERS = 500
-"""Of a title in a request; the rest is cut."""
+ON_A_PAGE = UNFIT_FOR_JSON | {name: TITLES[name] for name in ("5,000 bytes", "no spaces", "mentions", "link", "html")}
 
 UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ud800-\udfff]")
-LAYOUT = re.compile(r"<[A-Za-z@/!]|```|~~~|!\[|^\s*[#>|]", re.MULTILINE)
-LINK = re.compile(r"\]\(([^)]*)\)")
-
-
-@dataclass(frozen=True)
-class Titled:
-    """A video with a hostile title, and how it was submitted."""
-
-    name: str
-    url: str
-    fields: Json
+TAG = re.compile(r"<[A-Za-z@/!]")
+LAYOUT = re.compile(r"```|~~~|!\[|^\s*[#>|*-]", re.MULTILINE)
+ADDRESS = re.compile(r"https?://[^\s)]+|www\.[^\s)]+", re.IGNORECASE)
+HEAD_LINES = 5
+"""Title, author, what was heard, how long it is, where it comes from."""
 
 
 async def test_no_title_can_break_or_misuse_a_message(site: Site, wecom: WeCom, start: Start) -> None:
-    """Whatever the title, from a page or a request, the head keeps its shape, mentions nobody, links to its video."""
-    videos = _serve_titles(site)
-    daemon = start(
-        concurrent={"max_workers": 4, "queue_size": len(videos)}, llm=SHORT_TEXTS_TOO, wechat=robots(wecom, "team")
-    )
-    async with Client(daemon) as client:
-        ids = await asyncio.gather(*(client.submit(video.url, **video.fields) for video in videos))
-        states = await asyncio.gather(*map(client.finished, ids))
-        assert ["completed"] * len(videos) == [state["status"] for state in states]
-        runs = [await client.messages(task_id) for task_id in ids]
-        for task_id, messages in zip(ids, runs, strict=True):
-            check_run(messages, await client.text(f"/api/task/{task_id}/result", format="txt"))
-    for arrival in wecom.robot("team").arrivals:
-        _check_harmless(arrival)
-    for video, [head, *_] in zip(videos, runs, strict=True):
-        assert [video.url] == LINK.findall(head["text"]), video.name
-        assert 4 == len(head["text"].splitlines()) - ("作者" in head["text"]), video.name
-
-
-def _serve_titles(site: Site) -> list[Titled]:
-    """Serve the same recording under every title, as the title of its page and as the caller's own."""
-    speech = site.serve("/speech.wav", Reply(body=media.speech(media.story(0, 1))))
-    videos = [
-        Titled(f"{name}, in a request", f"{speech}?title={place}", {"metadata": {"title": title, "author": title}})
-        for place, (name, title) in enumerate(TITLES.items())
+    """Whatever the title and the author, messages keep their shape, mention nobody, and link to their video alone."""
+    silence = site.serve("/silence.wav", Reply(body=media.wav(media.silence(0.5))))
+    asked = [
+        (f"{url}?title={place}", {"metadata": {"title": title, "author": title.strip() or "Somebody"}})
+        for url in (silence, f"{site.url}/not-there.wav")
+        for place, title in enumerate(TITLES.values())
     ]
-    for name, title in ({**TITLES, **UNFIT_FOR_JSON}).items():
-        described = page(pages.described_page(title, speech, author=title))
-        videos.append(Titled(f"{name}, on a page", site.serve(f"/watch/{len(videos)}", described), {}))
-    return videos
+    asked += [
+        (site.serve(f"/watch/{place}", page(pages.described_page(title, silence, author=title))), {})
+        for place, title in enumerate(ON_A_PAGE.values())
+    ]
+    daemon = start(concurrent={"max_workers": 4, "queue_size": len(asked)}, wechat=robots(wecom, "team"))
+    async with Client(daemon) as client:
+        ids = await asyncio.gather(*(client.submit(url, **fields) for url, fields in asked))
+        states = await asyncio.gather(*map(client.finished, ids))
+        arrivals = await wecom.until(lambda arrivals: len(arrivals) == len(asked))
+        told = [await client.messages(task_id) for task_id in ids]
+    assert sorted(one["text"] for [one] in told) == sorted(wecom.robot("team").contents)
+    for arrival in arrivals:
+        _check_harmless(arrival)
+    for (url, _), state, [message] in zip(asked, states, told, strict=True):
+        assert [url] == ADDRESS.findall(message["text"])
+        if "not-there" in url:
+            assert ("failed", "notice") == (state["status"], message["kind"])
+        else:
+            title, *facts = message["text"].splitlines()
+            assert ("completed", "head", HEAD_LINES) == (state["status"], message["kind"], 1 + len(facts))
+            assert title.startswith("(1/1) [")
+            assert title.endswith(f"]({url})")
 
 
 def _check_harmless(arrival: Arrival) -> None:
@@ -173,7 +160,8 @@ def _check_harmless(arrival: Arrival) -> None:
     assert [] == mentions(arrival.body)
     assert "@" not in content
     assert not UNSEEN.search(content)
-    assert not LAYOUT.search(content)
+    assert not TAG.search(content)
+    assert kind == "text" or not LAYOUT.search(content)
 
 
 # -- messages that are not taken ----------------------------------------------------------------
@@ -196,9 +184,8 @@ async def test_a_removed_robot_keeps_its_messages(site: Site, wecom: WeCom, star
     wecom.robot("gone").script(None, Fault(errcode=93000))
     daemon = start(llm=SHORT_TEXTS_TOO, wechat=robots(wecom, "gone", "team"))
     async with Client(daemon) as client:
-        first, second = [await client.submit(serve_speech(site, number, 1)) for number in range(2)]
-        states = [await client.finished(task_id) for task_id in (first, second)]
-        messages = [one for task_id in (first, second) for one in await client.messages(task_id)]
+        states = [await client.finished(await client.submit(serve_speech(site, number, 1))) for number in range(2)]
+        messages = [one for state in states for one in await client.messages(state["task_id"])]
         status, answer = await client.get("/readyz")
     assert ["completed"] * 2 == [state["status"] for state in states]
     assert [["delivery_interrupted"]] * 2 == [[one["type"] for one in state["warnings"]] for state in states]

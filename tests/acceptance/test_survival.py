@@ -86,12 +86,12 @@ async def _bring_into_every_stage(daemon: Daemon, site: Site, wecom: WeCom) -> T
             return task_id
 
         await client.finished(await submit(serve_story(site, 0)))
-        await submit(serve_story(site, 1, 60))
+        await submit(serve_story(site, 1, 20))
         await wecom.until(lambda arrivals: len(arrivals) > ARRIVED_BEFORE)
         await said(daemon, "lane=text", "cause=advanced", await submit(serve_story(site, 2)))
         await _held(site, await submit(serve_story(site, 3, hold="download")), tasks)
         await _held(site, await submit(serve_story(site, 4, hold="captions")), tasks)
-        in_work = await submit(serve_story(site, 5, 150))
+        in_work = await submit(serve_story(site, 5, 90))
         await said(daemon, "cause=placed", in_work)
         await _held(site, await submit(serve_story(site, 6, hold="captions")), tasks)
         for number in (7, 8):
@@ -105,7 +105,7 @@ async def _held(site: Site, task_id: str, tasks: Tasks) -> None:
 
 
 async def _heard_in_part(client: Client, task_id: str) -> None:
-    """Ask until the recogniser has brought a part of the recording."""
+    """Ask until the recognizer has brought a part of the recording."""
     async with asyncio.timeout(60):
         while not (state := await client.state(task_id))["progress"]["source_seconds_done"]:
             assert state["stage"] == "transcribe"

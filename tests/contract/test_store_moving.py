@@ -75,6 +75,20 @@ async def test_text_order_is_the_order_of_transcripts(store: TaskStore) -> None:
     assert ["c", "a", "b"] == await claims(store, Lane.TEXT)
 
 
+async def test_no_text_overtakes_an_earlier_transcript(store: TaskStore) -> None:
+    """A later transcript waits until the worker that made an earlier one has let go of it, and no longer."""
+    for task_id in ("early", "late"):
+        await add_for(store, task_id, Lane.ASR)
+        await claimed(store, task_id, Lane.ASR)
+        await store.enter(task_id, Stage.TRANSCRIBE, NOW)
+    for task_id in ("early", "late"):
+        await keep_until(store, task_id, Lane.TEXT)
+    await leave(store, "late")
+    assert await store.claim(Lane.TEXT, NOW) is None
+    await leave(store, "early")
+    assert ["early", "late"] == await claims(store, Lane.TEXT)
+
+
 async def test_waiting_is_limited(store: TaskStore) -> None:
     """Only the best are read."""
     for task_id in ("a", "b", "c"):

@@ -2,7 +2,6 @@
 
 import functools
 import re
-import sys
 from pathlib import Path
 
 import pytest
@@ -48,8 +47,6 @@ def exists(code: str, folder: Path) -> bool:
         return code in MADE_BY_THE_DAEMON or (ROOT / code).exists() or (folder / code).exists()
     if (found := _MEMBER.fullmatch(code)) and found[1] in Settings.model_fields:
         return found[2] in type(Settings.model_fields[found[1]].default).model_fields
-    if found and found[1] in sys.stdlib_module_names:
-        return hasattr(__import__(found[1]), found[2])
     if found and _WORD.fullmatch(found[1]):
         return code in known_words()
     return not _WORD.fullmatch(code) or code in known_words()

@@ -7,7 +7,9 @@ import pytest
 
 import pipeline
 from pipeline.http.app import ROUTES
+from pipeline.http.deps import Route
 from pipeline.http.schema import MetadataBody, OptionsBody, ProcessingOptionsBody, SubmitBody
+from pipeline.ports import StageWork
 from stages import ROUTE
 from tests.docs.pages import ROOT, anchors, inline_code, links, page, page_names, sections
 
@@ -52,7 +54,7 @@ def test_stages_page_has_every_stage() -> None:
 
 
 @pytest.mark.parametrize("stage", ROUTE, ids=lambda stage: stage.makes)
-def test_stage_has_one_paragraph(stage) -> None:
+def test_stage_has_one_paragraph(stage: StageWork) -> None:
     """Each stage has one paragraph, which begins with its file, lane, name and product."""
     (paragraph,) = sections(page("docs/stages.md"))[type(stage).__name__].strip().split("\n\n")
     file = type(stage).__module__.replace(".", "/") + ".py"
@@ -77,7 +79,7 @@ def test_api_page_has_every_route() -> None:
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
-def test_route_is_described(route) -> None:
+def test_route_is_described(route: Route) -> None:
     """The section of a route names its query parameters, and says whether it needs no token."""
     text = routes_described()[f"{route.method} {route.path}"]
     assert (route.query or frozenset()) <= set(inline_code(text))

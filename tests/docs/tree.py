@@ -54,8 +54,15 @@ def texts(path: str) -> frozenset[str]:
 
 @functools.cache
 def attributes_read(path: str) -> frozenset[str]:
-    """Name every attribute a file reads of anything."""
-    return frozenset(node.attr for node in ast.walk(parsed(path)) if isinstance(node, ast.Attribute))
+    """Name every attribute a file reads: ``name``, and ``owner.name`` where it is read of something with a name."""
+    found = set()
+    for node in ast.walk(parsed(path)):
+        match node:
+            case ast.Attribute(value=ast.Name(id=owner) | ast.Attribute(attr=owner), attr=name):
+                found |= {name, f"{owner}.{name}"}
+            case ast.Attribute(attr=name):
+                found.add(name)
+    return frozenset(found)
 
 
 # ---------------------------------------------------------------------------------------------

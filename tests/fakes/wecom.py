@@ -223,26 +223,26 @@ class WeCom(LoopbackServer):
         return web.json_response({"errcode": arrival.errcode, "errmsg": meaning})
 
 
-def _parsed(raw: bytes) -> Any:  # noqa: ANN401 - any JSON may come
+def _parsed(raw: bytes) -> Any:
     try:
         return json.loads(raw.decode("utf-8"))
     except ValueError:
         return None
 
 
-def _part(body: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON may come
+def _part(body: Any) -> dict[str, Any]:
     """Return what a message holds under the name of its kind."""
     kind = body.get("msgtype") if isinstance(body, dict) else None
     part = body.get(kind) if isinstance(kind, str) else None
     return part if isinstance(part, dict) else {}
 
 
-def _content(body: Any) -> str:  # noqa: ANN401 - any JSON may come
+def _content(body: Any) -> str:
     content = _part(body).get("content")
     return content if isinstance(content, str) else ""
 
 
-def verdict(body: Any) -> int:  # noqa: ANN401 - any JSON may come
+def verdict(body: Any) -> int:
     """Check a message as the documents of the group robot describe it, and return the errcode."""
     if not isinstance(body, dict):
         return NOT_JSON
@@ -262,7 +262,7 @@ def verdict(body: Any) -> int:  # noqa: ANN401 - any JSON may come
 _MENTION = re.compile(r"<@[^>]*>|@(?:all|everyone|所有人|全体成员)(?![a-z0-9])", re.IGNORECASE)
 
 
-def mentions(body: Any) -> list[str]:  # noqa: ANN401 - any JSON may come
+def mentions(body: Any) -> list[str]:
     """Return everything in a message that would notify somebody: listed people and marks in the text."""
     part = _part(body)
     listed = [*(part.get("mentioned_list") or []), *(part.get("mentioned_mobile_list") or [])]

@@ -1,4 +1,4 @@
-"""A recogniser without a model: speaks the protocol of ``pipeline.engine.asr_host`` by a script.
+"""A recognizer without a model: speaks the protocol of ``pipeline.engine.asr_host`` by a script.
 
 The script is the first line of the request's "sound" file, as JSON: ``{"say": [lines…], "then": "done" | "hang" |
 "die" | "repeat"}``.

@@ -16,7 +16,7 @@ from pipeline.core.task import Options, Source, Task
 from pipeline.core.transcript import Segment
 from pipeline.engine.local import DeviceHost
 from pipeline.errors import EngineFailed, Interrupted, ModelCorrupt, ModelMissing, TranscribeTimeout, WorkerStalled
-from pipeline.ports import Recognised, Recognition
+from pipeline.ports import Recognition, Recognized
 
 TASK = Task("t", "o", Source("u", "u"), Options("demo"), 0.0, 0.0)
 WITHIN_S = 5.0
@@ -41,12 +41,12 @@ class Host:
         self.heard: list[tuple[list[Segment], float]] = []
         self.first = threading.Event()
 
-    def recognise(
+    def recognize(
         self, *say: dict[str, Any], then: str = "done", stop: StopSignal | None = None, task: Task = TASK
-    ) -> Recognised:
+    ) -> Recognized:
         self._sound.write_text(json.dumps({"say": say, "then": then}), encoding="utf-8")
         request = Recognition(self._sound, 1.0, "zh", None, None, 0.0)
-        return self.device.recognise(task, request, self._hear, stop or StopSignal())
+        return self.device.recognize(task, request, self._hear, stop or StopSignal())
 
     def _hear(self, segments: Sequence[Segment], done_s: float) -> None:
         self.heard.append((list(segments), done_s))
@@ -74,7 +74,7 @@ def line(start: float, end: float, text: str) -> dict[str, Any]:
 def test_segments_come_in_order_and_the_end_names_language_model_and_device(host: Callable[..., Host]) -> None:
     """Segments come in order, and the end names language, model and device."""
     one = host()
-    assert Recognised("zh", "demo", "cpu") == one.recognise(line(0, 1, "甲"), line(1, 2, "乙"))
+    assert Recognized("zh", "demo", "cpu") == one.recognize(line(0, 1, "甲"), line(1, 2, "乙"))
     assert ["甲", "乙"] == [segment.text for segments, _ in one.heard for segment in segments]
     assert 2 == one.heard[-1][1]
 
@@ -83,15 +83,15 @@ def test_a_model_that_cannot_be_loaded_is_named_corrupt(host: Callable[..., Host
     """A model that cannot be loaded is named corrupt; the process goes on."""
     one = host()
     with pytest.raises(ModelCorrupt, match="no such layer"):
-        one.recognise({"error": "model_corrupt", "detail": "no such layer"}, then="hang")
-    assert "zh" == one.recognise().language
+        one.recognize({"error": "model_corrupt", "detail": "no such layer"}, then="hang")
+    assert "zh" == one.recognize().language
 
 
 def test_a_model_that_is_not_here_is_never_asked_for(host: Callable[..., Host]) -> None:
     """A model that is not here is named missing."""
     absent = Task("t", "o", Source("u", "u"), Options("absent"), 0.0, 0.0)
     with pytest.raises(ModelMissing, match="absent"):
-        host().recognise(task=absent)
+        host().recognize(task=absent)
 
 
 def test_the_death_of_the_process_fails_what_it_had_in_hand_and_the_next_one_starts(
@@ -100,27 +100,27 @@ def test_the_death_of_the_process_fails_what_it_had_in_hand_and_the_next_one_sta
     """The death of the process fails what it had in hand, keeps what it had said, and the next work starts another."""
     one = host()
     with pytest.raises(EngineFailed):
-        one.recognise(line(0, 1, "before"), then="die")
+        one.recognize(line(0, 1, "before"), then="die")
     assert "before" == one.heard[0][0][0].text
-    assert "zh" == one.recognise().language
+    assert "zh" == one.recognize().language
 
 
 def test_silence_for_too_long_ends_the_process(host: Callable[..., Host]) -> None:
     """Silence for too long ends the process: a thread inside the engine cannot be stopped."""
     one = host(stall_s=0.3)
     with pytest.raises(WorkerStalled, match=r"0\.3"):
-        one.recognise(line(0, 1, "a"), then="hang")
-    assert "zh" == one.recognise().language
+        one.recognize(line(0, 1, "a"), then="hang")
+    assert "zh" == one.recognize().language
 
 
-def test_a_recogniser_that_never_ends_is_cut_off_by_the_clock(host: Callable[..., Host]) -> None:
-    """A recogniser that says things for ever is cut off by the clock."""
+def test_a_recognizer_that_never_ends_is_cut_off_by_the_clock(host: Callable[..., Host]) -> None:
+    """A recognizer that says things for ever is cut off by the clock."""
     with pytest.raises(TranscribeTimeout):
-        host(least_limit_s=0.3, max_factor=0.1).recognise(line(0, 1, "a"), then="repeat")
+        host(least_limit_s=0.3, max_factor=0.1).recognize(line(0, 1, "a"), then="repeat")
 
 
 def test_a_stop_interrupts_at_once(host: Callable[..., Host]) -> None:
-    """A stop interrupts at once, whatever the recogniser does."""
+    """A stop interrupts at once, whatever the recognizer does."""
     one, stop = host(), StopSignal()
 
     def raise_when_it_runs() -> None:
@@ -130,5 +130,5 @@ def test_a_stop_interrupts_at_once(host: Callable[..., Host]) -> None:
     raiser = threading.Thread(target=raise_when_it_runs)
     raiser.start()
     with pytest.raises(Interrupted):
-        one.recognise(line(0, 1, "a"), then="hang", stop=stop)
+        one.recognize(line(0, 1, "a"), then="hang", stop=stop)
     raiser.join()

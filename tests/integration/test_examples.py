@@ -18,38 +18,38 @@ SHORT = [sample for sample in samples() if sample.media.stat().st_size < 160_000
 
 
 @pytest.fixture(scope="module")
-def recogniser() -> BatchedInferencePipeline:
+def recognizer() -> BatchedInferencePipeline:
     """The bundled model."""
     return BatchedInferencePipeline(WhisperModel(str(MODEL), device="cpu", compute_type="int8"))
 
 
-def heard(recogniser: BatchedInferencePipeline, body: bytes) -> tuple[str, str]:
+def heard(recognizer: BatchedInferencePipeline, body: bytes) -> tuple[str, str]:
     """Return the language and the text of a recording."""
-    segments, about = recogniser.transcribe(io.BytesIO(body), language=None, without_timestamps=False)
+    segments, about = recognizer.transcribe(io.BytesIO(body), language=None, without_timestamps=False)
     return about.language, " ".join(segment.text for segment in segments)
 
 
 @pytest.mark.parametrize("sample", SHORT, ids=lambda sample: sample.name)
-def test_a_derived_example_is_understood(recogniser: BatchedInferencePipeline, sample: Sample) -> None:
+def test_a_derived_example_is_understood(recognizer: BatchedInferencePipeline, sample: Sample) -> None:
     """Language and words are right, up to 1 % of errors."""
-    language, text = heard(recogniser, sample.media.read_bytes())
+    language, text = heard(recognizer, sample.media.read_bytes())
     assert sample.language == language
     assert error_rate(sample.reference, text, language) <= 0.01
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_a_composed_story_is_understood(recogniser: BatchedInferencePipeline, language: str) -> None:
+def test_a_composed_story_is_understood(recognizer: BatchedInferencePipeline, language: str) -> None:
     """Sentences cut out and put together anew are still the same words."""
     spoken = media.story(3, 2, language)
-    found, text = heard(recogniser, media.speech(spoken))
+    found, text = heard(recognizer, media.speech(spoken))
     assert language == found
     assert error_rate(media.text_of(spoken), text, language) <= 0.01
 
 
 @pytest.mark.parametrize("pcm", [media.silence(4.0), media.tone(4.0)], ids=["silence", "tone"])
-def test_sound_without_words_gives_no_words(recogniser: BatchedInferencePipeline, pcm: media.Pcm) -> None:
+def test_sound_without_words_gives_no_words(recognizer: BatchedInferencePipeline, pcm: media.Pcm) -> None:
     """Nothing is invented."""
-    assert "" == heard(recogniser, media.wav(pcm))[1]
+    assert "" == heard(recognizer, media.wav(pcm))[1]
 
 
 def test_examples_cover_what_the_demonstration_shows() -> None:

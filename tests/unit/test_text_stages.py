@@ -28,7 +28,7 @@ from pipeline.core.task import (
 )
 from pipeline.core.transcript import Segment
 from pipeline.errors import InternalFailure
-from pipeline.ports import Made, Recognised, Recognition, StageWork
+from pipeline.ports import Made, Recognition, Recognized, StageWork
 from stages.compose import Compose
 from stages.proofread import Proofread
 from stages.summarize import Summarize
@@ -74,7 +74,7 @@ class Context:
         """Refuse: no text stage has a child."""
         raise AssertionError(program, request, on_line, timeout_s, stall_s)
 
-    def recognise(self, request: Recognition, on_segments: Callable[[Sequence[Segment], float], None]) -> Recognised:
+    def recognize(self, request: Recognition, on_segments: Callable[[Sequence[Segment], float], None]) -> Recognized:
         """Refuse: no text stage listens."""
         raise AssertionError(request, on_segments)
 

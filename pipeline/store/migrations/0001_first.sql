@@ -68,7 +68,7 @@ CREATE TABLE artifact (
     PRIMARY KEY (task_id, name)
 ) STRICT;
 
--- What the recogniser heard, stored as it comes: the checkpoint of a long transcription.
+-- What the recognizer heard, stored as it comes: the checkpoint of a long transcription.
 CREATE TABLE segment (
     task_id TEXT NOT NULL REFERENCES task (id) ON DELETE CASCADE,
     id      INTEGER NOT NULL,

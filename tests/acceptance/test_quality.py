@@ -1,0 +1,107 @@
+"""The text is as good as the recognizer's own: nothing is lost between the library and the reader."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import itertools
+from dataclasses import dataclass
+
+import pytest
+from faster_whisper import BatchedInferencePipeline, WhisperModel
+
+from examples.samples import samples
+from examples.scoring import error_rate
+from pipeline.engine.asr_host import BORDER_S, WINDOW_S
+from pipeline.engine.local import BATCH_ON_CPU
+from tests.acceptance.conftest import Start
+from tests.daemon import ROOT, Client, Json
+from tests.fakes import media
+from tests.fakes.site import Reply, Site
+
+MODEL = ROOT / "models" / "demo"
+AT_MOST_WORSE = 0.02
+GAP_S = 0.6
+AROUND_S = 10.0
+"""How much before and behind the place where a window may end is looked at."""
+LONGER_THAN_A_WINDOW = 210
+"""Sentences that, one after the other, are longer than one window of the engine."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A recording and what is said in it."""
+
+    name: str
+    body: bytes
+    language: str
+    said: str
+
+
+def _examples() -> list[Recording]:
+    return [
+        Recording(sample.media.name, sample.media.read_bytes(), sample.language, sample.reference)
+        for sample in samples()
+    ]
+
+
+def _composed(name: str, spoken: list[media.Sentence], language: str) -> Recording:
+    return Recording(name, media.speech(spoken, GAP_S), language, media.text_of(spoken))
+
+
+@pytest.fixture(scope="module")
+def library() -> BatchedInferencePipeline:
+    """Load the bundled model as anyone would."""
+    return BatchedInferencePipeline(WhisperModel(str(MODEL), device="cpu", compute_type="int8"))
+
+
+def _rate_of(library: BatchedInferencePipeline, recording: Recording) -> float:
+    """Measure the bare library."""
+    segments, _ = library.transcribe(io.BytesIO(recording.body), batch_size=BATCH_ON_CPU, without_timestamps=False)
+    return error_rate(recording.said, "".join(segment.text for segment in segments), recording.language)
+
+
+async def test_the_daemon_hears_as_well_as_the_bare_library(
+    site: Site, start: Start, library: BatchedInferencePipeline
+) -> None:
+    """On every example, and across the border of two windows, at most two words in a hundred more are wrong."""
+    long = media.story(5, LONGER_THAN_A_WINDOW)
+    recordings = [
+        _composed("over-a-window.wav", long, "en"),
+        _composed("two-rounds.wav", media.story(5, 34, "zh"), "zh"),
+        *_examples(),
+    ]
+    urls = [site.serve(f"/{recording.name}", Reply(body=recording.body)) for recording in recordings]
+    async with Client(start()) as client:
+        ids = [await client.submit(url) for url in urls]
+        states = await asyncio.gather(*map(client.finished, ids))
+        raw = [await client.result(task_id, layer="raw") for task_id in ids]
+    assert [recording.language for recording in recordings] == [state["language"] for state in states]
+    for recording, state, result in zip(recordings, states, raw, strict=True):
+        rate = error_rate(recording.said, result["text"], recording.language)
+        assert rate <= _rate_of(library, recording) + AT_MOST_WORSE, recording.name
+        _check_times(result["segments"], state["media"]["duration"])
+    _check_border(long, raw[0]["segments"])
+
+
+def _check_times(segments: list[Json], duration_s: float) -> None:
+    """Check that segments are numbered, follow each other, and lie within the recording."""
+    assert list(range(len(segments))) == [segment["id"] for segment in segments]
+    edges = [edge for segment in segments for edge in (segment["start"], segment["end"])]
+    assert sorted(edges) == edges
+    assert edges[0] >= 0
+    assert edges[-1] <= duration_s
+
+
+def _check_border(spoken: list[media.Sentence], segments: list[Json]) -> None:
+    """Check that around the border of two windows nothing is lost or doubled; a sentence is four words in 100."""
+    begins = [
+        GAP_S + begin
+        for begin in itertools.accumulate((len(one.pcm) / media.RATE + GAP_S for one in spoken), initial=0.0)
+    ]
+    near = [place for place, begin in enumerate(begins) if WINDOW_S - BORDER_S - AROUND_S < begin < WINDOW_S + AROUND_S]
+    first_s, last_s = begins[near[0]] - GAP_S / 2, begins[near[-1] + 1] - GAP_S / 2
+    heard = [segment["text"] for segment in segments if first_s < (segment["start"] + segment["end"]) / 2 < last_s]
+    said = media.text_of([spoken[place] for place in near])
+    assert begins[-1] > WINDOW_S + AROUND_S
+    assert error_rate(said, " ".join(heard), "en") <= AT_MOST_WORSE

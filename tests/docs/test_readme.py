@@ -1,0 +1,129 @@
+"""What the README tells to type works."""
+
+import functools
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from contextlib import chdir
+from pathlib import Path
+
+import pytest
+
+from examples.samples import FOLDER
+from pipeline.config import Settings, load_settings
+from tests.daemon import Daemon
+from tests.docs.pages import ROOT, fences, inline_code, page
+from tests.fakes.server import running
+from tests.fakes.site import Reply, Site
+
+README = page("README.md")
+COMMANDS = fences(README, "sh")
+CURL = [block for block in COMMANDS if "curl" in block]
+CURL_SETTINGS = "fail\nsilent\nshow-error\nmax-time = 90\nnoproxy = *\nwrite-out = \\n\n"
+SHELL_TIMEOUT_S = 120
+
+
+def words_typed(text: str) -> str:
+    """Return everything on a page that is meant to be typed."""
+    return "\n".join([*fences(text, "sh"), *inline_code(text)])
+
+
+# ---------------------------------------------------------------------------------------------
+# Commands
+# ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+def test_make_targets_exist(name: str) -> None:
+    """Every make target that a page names is one of the Makefile's."""
+    named = set(re.findall(r"\bmake ([a-z]+)\b", words_typed(page(name))))
+    assert {"demo", "test"} & named
+    assert set() == named - set(re.findall(r"^([a-z]+):", page("Makefile"), re.MULTILINE))
+
+
+def test_daemon_commands_exist() -> None:
+    """Every option and command of run_daemon.py that the README names is known to it."""
+    typed = re.findall(r"run_daemon\.py (.*)", words_typed(README))
+    assert len(typed) >= 3
+    options = help_of()
+    for arguments in (shlex.split(line, comments=True) for line in typed):
+        commands = [word for word in arguments if not word.startswith("--")]
+        assert set(arguments) - set(commands) <= set(options.split())
+        assert help_of(*commands)
+
+
+@functools.cache
+def help_of(*commands: str) -> str:
+    """Ask a command for its help; one that is not known has none."""
+    program = [sys.executable, str(ROOT / "run_daemon.py"), *commands, "--help"]
+    return subprocess.run(program, capture_output=True, text=True, check=True).stdout
+
+
+def test_places_are_the_defaults() -> None:
+    """The README names token, log and address as they are without further configuration."""
+    settings = Settings()
+    assert f"$(cat {settings.storage.dir}/token)" in README
+    assert f"tail -F {settings.log.file}\n" in README
+    assert f'"http://{settings.api.host}:{settings.api.port}/api/transcribe"' in README
+
+
+# ---------------------------------------------------------------------------------------------
+# Examples
+# ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("example", fences(README, "jsonc"))
+def test_configurations_are_valid(example: str, tmp_path: Path) -> None:
+    """Every configuration the README shows is read without a complaint, once its secrets are there."""
+    address = "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=example"
+    for name in re.findall(r'{"file": "(.*?)"}', example):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(address, encoding="utf-8")
+    config = tmp_path / "config.json"
+    config.write_text(example, encoding="utf-8")
+    environ = dict.fromkeys(re.findall(r'{"env": "(.*?)"}', example), address)
+    with chdir(tmp_path):
+        assert load_settings(config, environ=environ) != Settings()
+
+
+def test_curl_examples_work(tmp_path: Path) -> None:
+    """Every curl example, typed as it stands, is answered with success by a daemon that was just started."""
+    if shutil.which("curl") is None:
+        pytest.fail("curl is missing: install the package curl, then run the tests again. 缺少 curl。")
+    with running(Site()) as site:
+        video = site.serve("/talk.mp4", Reply(file=FOLDER / "en-friday.mp4"))
+        daemon = Daemon(tmp_path, api={"auth_token": ""}, download={"allow_hosts": [site.address]})
+        with daemon:
+            accepted = json.loads(typed_at(daemon, video, CURL[0]))
+            task_id = accepted["data"]["task_id"]
+            shown = typed_at(daemon, video, re.sub(r"(?m)^ID=.*$", f"ID={task_id}", "".join(CURL)))
+    assert "accepted" == accepted["message"]
+    assert '"message": "the same work is already there"' in shown
+    assert '"status": "completed"' in shown
+    assert "The red ship is from the warm signal." in shown
+    assert '"number": 2, "of": 2' in shown
+    assert '"next_cursor": null' in shown
+    assert '"ready": true' in shown
+
+
+def typed_at(daemon: Daemon, video: str, commands: str) -> str:
+    """Type commands into a shell beside this daemon's data folder; returns what they print if none failed."""
+    for shown, real in (("http://127.0.0.1:8000", daemon.url), ("https://example.com/talk.mp4", video)):
+        assert shown in commands
+        commands = commands.replace(shown, real)
+    (daemon.folder / ".curlrc").write_text(CURL_SETTINGS, encoding="utf-8")
+    done = subprocess.run(
+        ["sh", "-eu", "-c", commands],  # noqa: S607 - the shell of whoever reads the README
+        cwd=daemon.folder,
+        env={"PATH": os.environ["PATH"], "CURL_HOME": str(daemon.folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=SHELL_TIMEOUT_S,
+    )
+    assert 0 == done.returncode, f"{commands}\n{done.stderr}"
+    return done.stdout
