@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import functools
 import json
 import os
 import secrets
 import signal
 import sys
-from pathlib import Path
 
 import aiohttp
 import structlog
@@ -21,22 +21,24 @@ import structlog
 from pipeline import __version__
 from pipeline.bridge import Bridge
 from pipeline.child import Zygote
-from pipeline.cli import models
+from pipeline.cli import DATA_FOLDER, FAILED, FINE, USAGE, commands
 from pipeline.config import Settings, load_settings, not_in_effect, schema, secrets_of
+from pipeline.control import Control
 from pipeline.core.placement import Device
 from pipeline.data_folder import DataFolder
 from pipeline.dispatcher import Dispatcher, Wakers
 from pipeline.engine.devices import find_devices
 from pipeline.engine.local import LocalEngine
 from pipeline.engine.models import ModelShelf, Stock, resolve_auto
-from pipeline.errors import ConfigInvalid, DataFolderUnusable
+from pipeline.errors import CommandFailed, ConfigInvalid, DataFolderUnusable
 from pipeline.events import EventBus
 from pipeline.executor import Executor, House
 from pipeline.http.deps import Deps, Missing
 from pipeline.http.server import HttpServer
 from pipeline.intake import Intake
 from pipeline.keyring import Keyring
-from pipeline.log import hide, set_up, set_up_for_command
+from pipeline.llm import Llm
+from pipeline.log import hide, set_up
 from pipeline.outbox import Outbox
 from pipeline.ports import Channel
 from pipeline.progress_board import ProgressBoard
@@ -49,50 +51,40 @@ from stages import ROUTE
 from stages.channels.inbox import Inbox
 from stages.channels.wecom import WecomRobot
 
-FINE, FAILED, USAGE, DATA_FOLDER = 0, 1, 2, 3
-"""Exit codes."""
-
 log = structlog.get_logger()
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns its exit code."""
-    arguments = _parser().parse_args(argv)
-    if arguments.print_schema:
-        print(json.dumps(schema(), ensure_ascii=False, indent=2))
-        return FINE
+    arguments = commands.parse(sys.argv[1:] if argv is None else argv)
     try:
-        settings = load_settings(arguments.config, overrides=_overrides(arguments))
-        if arguments.check_config:
-            print(f"{arguments.config}: fine / 配置正确")
-            return FINE
-        if arguments.command == "models":
-            set_up_for_command()
-            return models.run(arguments, settings)
-        return serve(settings)
+        return _command(arguments)
     except ConfigInvalid as invalid:
         print(*invalid.problems, sep="\n", file=sys.stderr)
         return USAGE
-    except DataFolderUnusable as unusable:
-        print(unusable.message, unusable.localized, sep="\n", file=sys.stderr)
-        return DATA_FOLDER
+    except (CommandFailed, DataFolderUnusable) as error:
+        print(error.message, error.localized, sep="\n", file=sys.stderr)
+        return DATA_FOLDER if isinstance(error, DataFolderUnusable) else FAILED
+    except BrokenPipeError:  # whoever read what we print has seen enough, as in `logs | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="run_daemon.py",
-        description="Download videos, transcribe them, deliver the text. Without a command: run the daemon.",
-    )
-    parser.add_argument("--config", type=Path, default=Path("config.json"), help="configuration file (config.json)")
-    parser.add_argument("--host", help="address to listen on, instead of api.host")
-    parser.add_argument("--port", type=int, help="port to listen on, instead of api.port; 0 picks a free one")
-    parser.add_argument("--check-config", action="store_true", help="read the configuration, say what is wrong, end")
-    parser.add_argument("--print-schema", action="store_true", help="print the JSON Schema of the configuration, end")
-    parser.add_argument("--version", action="version", version=f"transcribed {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="command")
-    commands.add_parser("serve", help="run the daemon (the same as no command)")
-    models.add_to(commands)
-    return parser
+def _command(arguments: argparse.Namespace) -> int:
+    if arguments.print_schema:
+        print(json.dumps(schema(), ensure_ascii=False, indent=2))
+        return FINE
+
+    def load() -> Settings:
+        return load_settings(arguments.config, overrides=_overrides(arguments))
+
+    if arguments.check_config:
+        load()
+        print(f"{arguments.config}: fine / 配置正确")
+        return FINE
+    if arguments.command in {None, "serve"}:
+        return serve(load())
+    return commands.run(arguments, load)
 
 
 def _overrides(arguments: argparse.Namespace) -> dict[str, object]:
@@ -130,7 +122,8 @@ async def _run(settings: Settings, folder: DataFolder, keyring: Keyring) -> None
     zygote = Zygote(("stages._fetch_child", "stages._decode_child", "yt_dlp", "av"))
     store = SqliteStore(folder.database, ROUTE, boot_id=secrets.token_hex(8))
     board = ProgressBoard(store, ROUTE, watch)
-    house = House(bridge, store, zygote, settings, board.note)
+    llm = Llm(settings.llm) if settings.llm.base_url else None
+    house = House(bridge, store, zygote, settings, board.note, llm)
     executor = Executor(house, ROUTE)
 
     shelf = ModelShelf(bridge, zygote, house.stop, on_change=lambda: dispatcher.hint(""))
@@ -144,8 +137,16 @@ async def _run(settings: Settings, folder: DataFolder, keyring: Keyring) -> None
     dispatcher.wake = Wakers(text_lane.wake, outbox.wake)
 
     intake = Intake(store, settings, dispatcher.hint)
+
+    def wake() -> None:
+        dispatcher.hint("")
+        text_lane.wake()
+        outbox.wake()
+
+    control = Control(house, executor, ROUTE, bus, wake)
     model = settings.transcribe.model
-    deps = Deps(store, intake, keyring, bus, settings, lambda: _missing(shelf, model, outbox), __version__)
+    readiness = functools.partial(_missing, shelf, model, llm, outbox)
+    deps = Deps(store, intake, control, keyring, bus, settings, readiness, __version__)
     server = HttpServer(deps)
     workers = Workers(house, engine, settle_rest=dispatcher.settle_rest)
     announcement = _Announcement(folder, server, devices, settings)
@@ -165,6 +166,8 @@ async def _run(settings: Settings, folder: DataFolder, keyring: Keyring) -> None
         ]
         await run_services(services, watch, stop_asked)
     finally:
+        if llm is not None:
+            await llm.close()
         await session.close()
         await store.close()
 
@@ -183,7 +186,7 @@ def _channels(settings: Settings, session: aiohttp.ClientSession) -> dict[str | 
     return channels
 
 
-def _missing(shelf: ModelShelf, model: str, outbox: Outbox) -> list[Missing]:
+def _missing(shelf: ModelShelf, model: str, llm: Llm | None, outbox: Outbox) -> list[Missing]:
     """What the daemon lacks at this moment."""
     lacking = []
     if shelf.want(model) is not Stock.HERE:
@@ -194,6 +197,8 @@ def _missing(shelf: ModelShelf, model: str, outbox: Outbox) -> list[Missing]:
                 f"本机（还）没有模型权重，可运行 python run_daemon.py models fetch {model}",
             )
         )
+    if llm is not None:
+        lacking += [Missing(f"llm:{name}", *why.advice()) for name, why in llm.silent.items()]
     for robot, why in outbox.paused.items():
         lacking.append(Missing(f"robot:{robot}", f"Its lane is paused: {why}", f"该机器人的发送已暂停：{why}"))
     return lacking

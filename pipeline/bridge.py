@@ -11,7 +11,7 @@ import contextvars
 import queue
 import threading
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future, ThreadPoolExecutor, TimeoutError as FutureTimeout
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, TimeoutError as FutureTimeout
 from typing import Any, Generic, TypeVar
 
 import structlog
@@ -31,7 +31,7 @@ class StopSignal:
         """Begin lowered."""
         self._raised = threading.Event()
         self._lock = threading.Lock()
-        self._callbacks: dict[int, Callable[[], None]] = {}
+        self._callbacks: dict[int, Callable[[], object]] = {}
         self._next = 0
 
     def raise_now(self) -> None:
@@ -54,7 +54,7 @@ class StopSignal:
         if self._raised.is_set():
             raise Interrupted
 
-    def on_raise(self, callback: Callable[[], None]) -> Callable[[], None]:
+    def on_raise(self, callback: Callable[[], object]) -> Callable[[], None]:
         """Run ``callback`` when the signal is raised, at once if it is; returns what takes it back."""
         with self._lock:
             if not self._raised.is_set():
@@ -108,11 +108,18 @@ class Bridge:
         except RuntimeError:
             log.warning("posted to a closed loop", function=getattr(function, "__qualname__", str(function)))
 
-    def call(self, question: Coroutine[Any, Any, R], timeout_s: float = 60.0) -> R:
+    def call(
+        self, question: Coroutine[Any, Any, R], timeout_s: float | None = 60.0, stop: StopSignal | None = None
+    ) -> R:
         """Run a coroutine on the loop and wait for its answer in this thread.
 
+        Args:
+            question: the coroutine; it is cancelled when nobody waits for it any more.
+            timeout_s: how long to wait; None: the coroutine keeps its own time.
+            stop: raised, it ends the wait.
+
         Raises:
-            Interrupted: the bridge is closed.
+            Interrupted: the bridge is closed, or ``stop`` was raised.
             RuntimeError: called on the loop's own thread, where waiting would be for ever.
             TimeoutError: no answer in ``timeout_s``.
         """
@@ -123,11 +130,16 @@ class Bridge:
             question.close()
             raise Interrupted
         future = asyncio.run_coroutine_threadsafe(question, self._loop)
+        forget = stop.on_raise(future.cancel) if stop else lambda: None
         try:
             return future.result(timeout_s)
         except FutureTimeout:
             future.cancel()
             raise
+        except CancelledError:
+            raise Interrupted from None
+        finally:
+            forget()
 
     def lane(self, name: str, size: int, work: Callable[[T], R], on_done: Callable[[R], None]) -> Lane[T, R]:
         """Open a lane: one thread that takes items from a queue of at most ``size``, one at a time."""

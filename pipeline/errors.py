@@ -5,10 +5,11 @@
     TranscribedError
     ├── ConfigInvalid              the configuration cannot be used (exit code 2)
     ├── DataFolderUnusable         the data folder cannot be used (exit code 3)
+    ├── CommandFailed              a command could not do its work (exit code 1)
     ├── Refusal                    a request is answered with this, nothing is stored
     │   ├── InvalidJson InvalidBody UnknownField InvalidValue ModelUnavailable
     │   ├── Unauthorized NotFound MethodNotAllowed NotAcceptable
-    │   ├── NotReady LayerAbsent
+    │   ├── NotReady LayerAbsent Conflict
     │   ├── BodyTooLarge UnsupportedMediaType
     │   ├── QueueFull RateLimited ShuttingDown NoSpace DbBusy Internal
     │   └── UrlRefused
@@ -21,6 +22,10 @@
     │   ├── media   MediaInvalid MediaNoAudio MediaTooLong DecodeFailed
     │   ├── model   ModelMissing ModelCorrupt EngineFailed WorkerStalled TranscribeTimeout
     │   └── house   DiskFull InternalFailure
+    ├── LlmFailed                  an LLM gave no answer; the text is made without it, the task goes on
+    │   ├── LlmAuth LlmQuota LlmModel
+    │   ├── LlmRateLimited LlmUnavailable LlmGarbled
+    │   └── LlmRefused
     └── Interrupted                control flow: the daemon is stopping, the attempt does not count
 
 The docstring of a class is its English message; ``message_zh`` is the Chinese one and ``cure`` says,
@@ -38,6 +43,8 @@ class TranscribedError(Exception):
 
     type: ClassVar[str] = "internal"
     message_zh: ClassVar[str] = "出现错误。"
+    cure: ClassVar[tuple[str, str]] = ("", "")
+    """What the user can do, in English and in Chinese."""
 
     def __init__(self, detail: str = "") -> None:
         """Keep what is particular about this one.
@@ -57,6 +64,11 @@ class TranscribedError(Exception):
     def localized(self) -> str:
         """The Chinese message: the class's sentence, then the particulars."""
         return _join(self.message_zh, self.detail)
+
+    @classmethod
+    def hint(cls) -> str:
+        """The cure in both languages, as the API shows it."""
+        return " ".join(cls.cure).strip()
 
     def __str__(self) -> str:
         """Read as the English message."""
@@ -84,6 +96,28 @@ class DataFolderUnusable(TranscribedError):
 
     type = "data_folder_unusable"
     message_zh = "数据目录无法使用。"
+
+
+class CommandFailed(TranscribedError):
+    """The command could not do its work."""
+
+    type = "command_failed"
+    message_zh = "命令未能完成。"
+
+    def __init__(self, english: str, chinese: str) -> None:
+        """Say in both languages what happened and what to do."""
+        super().__init__(english)
+        self._chinese = chinese
+
+    @property
+    def message(self) -> str:
+        """The English message, nothing before it: whoever typed the command reads it."""
+        return self.detail
+
+    @property
+    def localized(self) -> str:
+        """The Chinese message."""
+        return self._chinese
 
 
 class Interrupted(TranscribedError):
@@ -166,6 +200,13 @@ class NotAcceptable(Refusal):
 
     type, status = "not_acceptable", 417
     message_zh = "无法满足请求头中的要求。"
+
+
+class Conflict(Refusal):
+    """The task is in a state that does not allow this."""
+
+    type, status = "conflict", 409
+    message_zh = "任务当前的状态不允许此操作。"
 
 
 class NotReady(Refusal):
@@ -324,20 +365,12 @@ class StageFailed(TranscribedError):
     """The stage could not make its product."""
 
     message_zh = "这一步没有完成。"
-    cure: ClassVar[tuple[str, str]] = ("", "")
-    """What the user can do, in English and in Chinese."""
     retries: ClassVar[int] = 0
     """How often this may be tried again by itself; ``scheduler.max_retries`` is the ceiling."""
     times_out: ClassVar[bool] = False
     """Whether a task that ends with this has the status ``timeout`` instead of ``failed``."""
     spoils: ClassVar[tuple[str, ...]] = ()
     """Products, by their field of ``Artifacts``, that the next attempt has to make anew."""
-
-    @classmethod
-    def hint(cls) -> str:
-        """The cure in both languages, as the API shows it."""
-        english, chinese = cls.cure
-        return f"{english} {chinese}".strip()
 
 
 class SourceForbidden(StageFailed):
@@ -546,6 +579,115 @@ class InternalFailure(StageFailed):
     message_zh = "服务内部错误。"
     cure = ("The log names it under this task's id; please report it.", "日志中可按任务编号查到，请反馈给我们。")
     retries = 1
+
+
+# ---------------------------------------------------------------------------------------------
+# Failures of an LLM: a text stage goes on without it and warns with one of these.
+# ---------------------------------------------------------------------------------------------
+
+
+class LlmFailed(TranscribedError):
+    """The LLM gave no answer."""
+
+    message_zh = "大语言模型没有给出回答。"
+    passes: ClassVar[bool] = False
+    """Whether the same question may well be answered a little later."""
+    lasts: ClassVar[bool] = False
+    """Whether no question will be answered until somebody changes something."""
+
+    def __init__(self, detail: str = "", *, retry_after_s: float | None = None) -> None:
+        """Keep what is particular about this one, and when the endpoint asks to come back."""
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s
+
+    @classmethod
+    def advice(cls) -> tuple[str, str]:
+        """What happened and what to do, in English and in Chinese; the particulars are for the log."""
+        english, chinese = cls.cure
+        return f"{inspect.cleandoc(cls.__doc__ or '')} {english}".strip(), f"{cls.message_zh}{chinese}"
+
+
+class LlmAuth(LlmFailed):
+    """The LLM endpoint refuses the key."""
+
+    type = "llm_auth"
+    message_zh = "大语言模型接口拒绝了密钥。"
+    cure = (
+        "Set llm.api_key to a valid key for llm.base_url, then restart the daemon.",
+        "请将 llm.api_key 设为对 llm.base_url 有效的密钥，然后重启服务。",
+    )
+    lasts = True
+
+
+class LlmQuota(LlmFailed):
+    """The account at the LLM endpoint has nothing left to spend."""
+
+    type = "llm_quota"
+    message_zh = "大语言模型账户余额或额度已用完。"
+    cure = ("Top up the account or raise its limit.", "请为账户充值，或提高其额度。")
+    lasts = True
+
+
+class LlmModel(LlmFailed):
+    """The LLM endpoint knows no such model, or there is no endpoint at this address."""
+
+    type = "llm_model"
+    message_zh = "大语言模型接口没有这个模型，或该地址没有接口。"
+    cure = (
+        "Check llm.model and the other models against the endpoint's list, and that llm.base_url ends as its "
+        "documents say, usually in /v1; then restart the daemon.",
+        "请核对 llm.model 等模型名称是否在接口的模型列表中，并确认 llm.base_url 的结尾与其文档一致（通常为 /v1），"
+        "然后重启服务。",
+    )
+    lasts = True
+
+
+class LlmRateLimited(LlmFailed):
+    """The LLM endpoint is asked too often."""
+
+    type = "llm_rate_limited"
+    message_zh = "对大语言模型接口的请求过于频繁。"
+    cure = (
+        "Lower llm.parallel_chunks, or raise the account's rate limit.",
+        "请调小 llm.parallel_chunks，或提高账户的速率限制。",
+    )
+    passes = True
+
+
+class LlmUnavailable(LlmFailed):
+    """The LLM endpoint cannot be reached, fails, or takes longer than llm.timeout_s."""
+
+    type = "llm_unavailable"
+    message_zh = "无法访问大语言模型接口，或其出错，或超过 llm.timeout_s 仍未回答。"
+    cure = (
+        "Check that llm.base_url can be reached from this machine; a slow model needs a larger llm.timeout_s or a "
+        "smaller llm.chunk_chars.",
+        "请确认本机可以访问 llm.base_url；较慢的模型需要调大 llm.timeout_s 或调小 llm.chunk_chars。",
+    )
+    passes = True
+
+
+class LlmGarbled(LlmFailed):
+    """What the LLM endpoint sends is no answer."""
+
+    type = "llm_garbled"
+    message_zh = "大语言模型接口返回的内容不是有效的回答。"
+    cure = (
+        "Check that llm.base_url is the OpenAI-compatible address of the endpoint, not its web page.",
+        "请确认 llm.base_url 是 OpenAI 兼容接口的地址，而不是网页地址。",
+    )
+    passes = True
+
+
+class LlmRefused(LlmFailed):
+    """The LLM endpoint refuses to answer this question."""
+
+    type = "llm_refused"
+    message_zh = "大语言模型接口拒绝回答这个问题。"
+    cure = (
+        "The endpoint may filter what such videos speak of; the log has its words. Another endpoint may answer.",
+        "该接口可能过滤此类内容，其原话见日志；可换用其他接口。",
+    )
 
 
 def stage_failures() -> dict[str, type[StageFailed]]:

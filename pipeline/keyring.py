@@ -6,23 +6,30 @@ mapped to digests; the file is read again whenever it changes, so that a token w
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import hmac
 import json
 import os
 import re
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import structlog
 
 from pipeline.config import Settings, check_exposure, is_loopback_host
+from pipeline.errors import DataFolderUnusable
 from pipeline.log import hide
 
 log = structlog.get_logger()
 
 DEFAULT_OWNER = "default"
 """Who the only configured token, or the generated one, stands for."""
+
+NAME = re.compile(r"(?!t-)[A-Za-z0-9_.-]{1,64}")
+"""What a made token may be called; ``t-…`` names the owners of configured tokens."""
 
 _TOKEN = re.compile(r"[!-~]{8,}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -60,11 +67,11 @@ class Keyring:
 
     def owner(self, token: bytes) -> str | None:
         """Name the owner of a token, or None if nobody has it."""
-        digest = _digest(token)
+        sent = digest_of(token)
         found = None
         # All are compared, and in constant time each, so that the time taken tells nothing.
         for known, owner in (self._configured | self._made.owners()).items():
-            if hmac.compare_digest(known, digest):
+            if hmac.compare_digest(known, sent):
                 found = owner
         return found
 
@@ -85,6 +92,32 @@ class MadeTokens:
             self._stamp = stamp
             self._owners = self._read() if stamp else {}
         return self._owners
+
+    @contextmanager
+    def changing(self) -> Iterator[dict[str, str]]:
+        """Give the tokens as digest by name; what the block leaves of them is written, by one process at a time.
+
+        Raises:
+            DataFolderUnusable: the file cannot be understood, and is left as it is.
+        """
+        folder = self._file.parent
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(folder, os.O_RDONLY)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            names = self._names() if self._file.exists() else {}
+            yield names
+            _write_private(self._file, json.dumps(names, indent=4) + "\n")
+        finally:
+            os.close(lock)
+
+    def _names(self) -> dict[str, str]:
+        try:
+            return dict(json.loads(self._file.read_bytes()))
+        except (ValueError, TypeError):
+            raise DataFolderUnusable(
+                f"{self._file} is damaged: repair or delete it / 文件已损坏，请修复或删除"
+            ) from None
 
     def _stamp_now(self) -> tuple[int, int, int] | None:
         try:
@@ -117,20 +150,26 @@ def generated_token(file: Path, *, create: bool) -> str | None:
     if not _TOKEN.fullmatch(token):
         if not create:
             return None
-        token = "tr_" + secrets.token_urlsafe(32)
+        token = new_token()
         _write_private(file, token + "\n")
         log.info("made a token for the API; it lies in this file", file=str(file))
     hide(token)
     return token
 
 
+def new_token() -> str:
+    """Make a token that nobody can guess."""
+    return "tr_" + secrets.token_urlsafe(32)
+
+
 def _owners(tokens: set[str]) -> dict[str, str]:
-    digests = [_digest(token.encode()) for token in tokens]
+    digests = [digest_of(token.encode()) for token in tokens]
     alone = len(digests) == 1
     return {digest: DEFAULT_OWNER if alone else f"t-{digest[:12]}" for digest in digests}
 
 
-def _digest(token: bytes) -> str:
+def digest(token: bytes) -> str:
+    """What is kept of a token: its SHA-256, in hex."""
     return hashlib.sha256(token).hexdigest()
 
 
@@ -140,6 +179,9 @@ def _write_private(file: Path, text: str) -> None:
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
+        if os.geteuid() == 0:  # root may write for a daemon that runs as the folder's owner and has to read it
+            owner = file.parent.stat()
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
         opened.write(text)
         opened.flush()
         os.fsync(descriptor)

@@ -27,12 +27,18 @@ from structlog.typing import EventDict, ExceptionTransformer, Processor, Wrapped
 
 from pipeline.redaction import hide, presentable, printable
 
-__all__ = ["LogPlan", "bind_task", "hide", "set_up"]
+__all__ = ["LogPlan", "bind_task", "hide", "readable", "set_level", "set_up", "set_up_for_command"]
 
 _COLORS = {"debug": "\x1b[2m", "info": "\x1b[32m", "warning": "\x1b[33m", "error": "\x1b[31m", "critical": "\x1b[31;1m"}
 _PLAIN = "\x1b[0m"
-_CHATTY = ("aiosqlite", "asyncio")
-"""Libraries whose debug lines tell of every call inside them, two for each commit; they begin at ``info``."""
+_CHATTY = {
+    "aiosqlite": logging.INFO,  # two lines for each commit, one for each hop between threads
+    "asyncio": logging.INFO,
+    "httpcore2": logging.INFO,
+    "httpx2": logging.WARNING,  # a line for each request, which says less than ours
+    "openai": logging.INFO,  # everything an LLM is asked
+}
+"""Libraries that tell of every call inside them, and the least severe of their lines that is written."""
 
 
 class LogPlan(Protocol):
@@ -83,11 +89,16 @@ def set_up(settings: LogPlan, *, console: bool) -> None:
         old.close()
     for handler in handlers:
         root.addHandler(handler)
-    root.setLevel(settings.level.upper())
-    logging.getLogger("aiosqlite").setLevel(logging.WARNING)  # at debug it names every hop between threads
-    for name in _CHATTY:
-        logging.getLogger(name).setLevel(max(root.level, logging.INFO))
+    set_level(settings.level)
     logging.captureWarnings(capture=True)
+
+
+def set_level(level: str) -> None:
+    """Write lines of this level and worse from now on."""
+    root = logging.getLogger()
+    root.setLevel(level.upper())
+    for name, least in _CHATTY.items():
+        logging.getLogger(name).setLevel(max(root.level, least))
 
 
 def set_up_for_command() -> None:
@@ -143,7 +154,7 @@ class _Console(logging.StreamHandler[TextIO]):
     def __init__(self, stream: TextIO) -> None:
         super().__init__(stream)
         colored = stream.isatty() and "NO_COLOR" not in os.environ
-        self.setFormatter(_formatter(_traceback_text, _Readable(colored=colored)))
+        self.setFormatter(_formatter(_traceback_text, _as_readable(colored)))
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - named by the library
         """Keep silent: nobody reads the console any more, and the file has the line."""
@@ -193,25 +204,39 @@ def _as_json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
     return printable(json.dumps(event, ensure_ascii=False))
 
 
-class _Readable:
-    """A line for people: time, level, what happened, then ``name=value``; a traceback indented below."""
+def _as_readable(colored: bool) -> Processor:  # noqa: FBT001 - whether it is, is all there is to say
+    return lambda _logger, _method, event: readable(event, colored=colored)
 
-    def __init__(self, *, colored: bool) -> None:
-        self._colored = colored
 
-    def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> str:
-        """Render one event."""
-        rest = dict(event)
-        time, level, what = rest.pop("ts"), rest.pop("level"), rest.pop("event")
-        trace = str(rest.pop("exception", ""))
-        shown = f"{level:<8}"
-        if self._colored:
-            shown = f"{_COLORS.get(level, '')}{shown}{_PLAIN}"
-        values = [f"{printable(name)}={_shown_value(value)}" for name, value in rest.items() if name != "logger"]
-        lines = [" ".join([time, shown, printable(str(what)), *values])]
-        # Indented, so that no line of an exception's text can pass for a line of the log.
-        lines += [f"    {printable(line)}" for line in trace.rstrip("\n").split("\n") if trace]
-        return "\n".join(lines)
+def readable(event: Mapping[str, Any], *, colored: bool) -> str:
+    """Write a line for people: time, level, what happened, then ``name=value``; a traceback indented below.
+
+    Args:
+        event: as it stands in the file; on the console the traceback is a text.
+        colored: whether the level gets its color.
+    """
+    rest = dict(event)
+    time, level, what = (str(rest.pop(name, "")) for name in ("ts", "level", "event"))
+    trace = rest.pop("exception", "")
+    shown = f"{printable(level):<8}"
+    if colored:
+        shown = f"{_COLORS.get(level, '')}{shown}{_PLAIN}"
+    values = [f"{printable(name)}={_shown_value(value)}" for name, value in rest.items() if name != "logger"]
+    lines = [" ".join([printable(time), shown, printable(what), *values])]
+    # Indented, so that no line of an exception's text can pass for a line of the log.
+    lines += [f"    {printable(line)}" for line in _trace_lines(trace)]
+    return "\n".join(lines)
+
+
+def _trace_lines(trace: object) -> list[str]:
+    """The lines of a traceback, be it a text or what the file has of it."""
+    if not isinstance(trace, list):
+        return str(trace).rstrip("\n").split("\n") if trace else []
+    lines = []
+    for link in reversed(trace):  # the first cause comes first, as Python shows it
+        lines += [f"{frame['filename']}:{frame['lineno']} in {frame['name']}" for frame in link["frames"]]
+        lines.append(f"{link['exc_type']}: {link['exc_value']}")
+    return lines
 
 
 def _shown_value(value: object) -> str:

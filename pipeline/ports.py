@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from pipeline.config import Settings
 from pipeline.core.lifecycle import Settled
 from pipeline.core.messages import Message, MessageState, Run
 from pipeline.core.progress import Progress
-from pipeline.core.task import Artifacts, Lane, LayerState, Product, Stage, Status, Task, TaskWarning
+from pipeline.core.task import FREE, Artifacts, Lane, LayerState, Product, Stage, Status, Task, TaskWarning, Usage
 from pipeline.core.transcript import Segment
+from pipeline.errors import LlmFailed
 
 # ---------------------------------------------------------------------------------------------
 # Stages
@@ -41,6 +42,46 @@ class Recognition:
     hotwords: str | None
     prompt: str | None
     resume_after_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question to an LLM, complete in itself.
+
+    ``system`` is what it is told to do; ``user`` holds data, which is never an instruction.
+    """
+
+    purpose: Literal["proofread", "summary"]
+    system: str
+    user: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an LLM answered, whole."""
+
+    text: str
+    model: str
+    usage: Usage = FREE
+
+
+@dataclass(frozen=True, slots=True)
+class TooLong:
+    """The question or its answer is longer than the LLM can take: it may be asked in smaller pieces."""
+
+    model: str
+    usage: Usage = FREE
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """No LLM answered, and asking again now would change nothing."""
+
+    error: LlmFailed
+    usage: Usage = FREE
+
+
+Reply = Answer | TooLong | Unanswered
 
 
 class StageContext(Protocol):
@@ -97,6 +138,17 @@ class StageContext(Protocol):
 
     def segments(self) -> tuple[Segment, ...]:
         """The segments stored so far, in order."""
+        ...
+
+    def ask_llm(self, questions: Sequence[Question], on_reply: Callable[[], None] = lambda: None) -> list[Reply]:
+        """Ask several questions side by side; returns the replies in the order of the questions.
+
+        A reply is stored as it comes: the same question of the same task, asked again after a restart, has it at once.
+
+        Args:
+            questions: each complete in itself.
+            on_reply: called on the loop as each reply comes.
+        """
         ...
 
 
@@ -209,6 +261,14 @@ class Channel(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class NewTask:
+    """A task that wants to be stored, with what is already made for it, and the name of its work."""
+
+    task: Task
+    work_key: str
+
+
+@dataclass(frozen=True, slots=True)
 class Added:
     """The task is stored."""
 
@@ -260,14 +320,23 @@ class TaskView:
     sent: int
     pending: int
     refused: int
+    usage: Usage = FREE
 
 
 class TaskStore(Protocol):
     """Where tasks live. Every change is one transaction, durable when the call returns."""
 
     # accepting
-    async def add(self, task: Task, work_key: str, *, room: int, force: bool) -> Added | AlreadyThere | NoRoom:
-        """Store a new task, unless the same work is there or ``room`` unfinished tasks are."""
+    async def add_all(
+        self, new: Sequence[NewTask], *, room: int, force: bool
+    ) -> tuple[Added | AlreadyThere, ...] | NoRoom:
+        """Store several tasks, but those whose work is there already: all of them, or none.
+
+        Args:
+            new: the tasks, each with its products so far.
+            room: how many unfinished tasks there may be, these included.
+            force: store all of them, whatever is there.
+        """
         ...
 
     # moving
@@ -283,8 +352,21 @@ class TaskStore(Protocol):
         """When the next retrying task may start; None if no task is retrying."""
         ...
 
-    async def save(self, settled: Settled, *, expected: Status, runs: Sequence[Run] = ()) -> bool:
-        """Store a change and the runs that announce it, if the status is still ``expected``."""
+    async def save(
+        self, settled: Settled, *, expected: Status, runs: Sequence[Run] = (), closing: Message | None = None
+    ) -> bool:
+        """Store a change and the runs that announce it, if the status is still ``expected``.
+
+        With ``closing`` the task's unsent messages are dropped, and a run that has begun ends with that message.
+        """
+        ...
+
+    async def restart(self, settled: Settled, *, expected: Status, dropped: Sequence[str]) -> bool:
+        """Store that a finished task starts again without these products, if its status is still ``expected``."""
+        ...
+
+    async def send_again(self, settled: Settled, *, expected: Status) -> bool:
+        """Store that a task's latest runs go out once more, unchanged, if its status is still ``expected``."""
         ...
 
     async def orphans(self) -> list[Task]:
@@ -293,16 +375,19 @@ class TaskStore(Protocol):
 
     # working
     async def get(self, task_id: str) -> Task | None: ...
-    async def enter(self, task_id: str, stage: Stage, now: float) -> None:
-        """Note that a worker began this stage."""
+    async def enter(self, task_id: str, stage: Stage, now: float) -> bool:
+        """Note that a worker began this stage; False if the task is not processing any more."""
         ...
 
     async def wait_for(self, task_id: str, waiting_for: str | None, now: float) -> None:
         """Note what a task between lanes waits for."""
         ...
 
-    async def keep(self, task_id: str, makes: str, made: Made, now: float) -> None:
-        """Store a stage's product; a transcript gets its number, runs are frozen, in the same transaction."""
+    async def keep(self, task_id: str, makes: str, made: Made, now: float) -> bool:
+        """Store a stage's product; a transcript gets its number, runs are frozen, in the same transaction.
+
+        False, and nothing is stored, if the task has come to its end.
+        """
         ...
 
     async def drop(self, task_id: str, makes: Sequence[str]) -> None:
@@ -311,6 +396,14 @@ class TaskStore(Protocol):
 
     async def keep_segments(self, task_id: str, segments: Sequence[Segment]) -> None: ...
     async def segments(self, task_id: str) -> tuple[Segment, ...]: ...
+    async def keep_reply(self, task_id: str, key: str, reply: Reply) -> None:
+        """Add what a reply cost to the task's usage, and store it until the stage has made its product."""
+        ...
+
+    async def reply(self, task_id: str, key: str) -> Answer | TooLong | None:
+        """The reply stored under this key, as one that costs nothing more."""
+        ...
+
     async def note_progress(self, latest: Mapping[str, Progress], now: float) -> None:
         """Store the latest reading of several tasks; a percent never falls."""
         ...

@@ -50,7 +50,7 @@ _WIDE_MARKS = str.maketrans(",.?!:;", "，。？！：；")
 
 
 @dataclass(frozen=True, slots=True)
-class _Piece:
+class Piece:
     """A segment with its punctuation, and the silence behind it in seconds."""
 
     start: float
@@ -70,11 +70,16 @@ def clean(segments: Sequence[Segment], language: str) -> tuple[Paragraph, ...]:
         segments: in order, as the recognizer made them.
         language: its code, such as ``zh`` or ``en``; it decides on marks, spaces and capitals.
     """
+    return tuple(map(paragraph, paragraphs_of_pieces(segments, language)))
+
+
+def paragraphs_of_pieces(segments: Sequence[Segment], language: str) -> list[tuple[Piece, ...]]:
+    """Make the same paragraphs, each still in its pieces."""
     style = _STYLES.get(language, _SPACED)
-    return tuple(_paragraph(pieces) for pieces in _grouped(_punctuated(segments, style)))
+    return list(_grouped(_punctuated(segments, style)))
 
 
-def _punctuated(segments: Sequence[Segment], style: _Style) -> Iterator[_Piece]:
+def _punctuated(segments: Sequence[Segment], style: _Style) -> Iterator[Piece]:
     """Give every segment the marks and the capital it lacks."""
     spoken = [segment for segment in segments if segment.text.strip()]
     sentence_length = 0
@@ -87,7 +92,7 @@ def _punctuated(segments: Sequence[Segment], style: _Style) -> Iterator[_Piece]:
             text = _capitalized(text)
         sentence_length += len(text)
         text += _missing_mark(text, pause_s, style, is_long=sentence_length >= style.longest_sentence)
-        piece = _Piece(segment.start, segment.end, text, pause_s)
+        piece = Piece(segment.start, segment.end, text, pause_s)
         sentence_length = 0 if piece.ends_sentence else sentence_length
         yield piece
 
@@ -113,26 +118,27 @@ def _last_mark(text: str) -> str:
     return (text.rstrip(_CLOSERS) or text)[-1]
 
 
-def _grouped(pieces: Iterator[_Piece]) -> Iterator[list[_Piece]]:
+def _grouped(pieces: Iterator[Piece]) -> Iterator[tuple[Piece, ...]]:
     """Group what belongs in one paragraph: long pauses end one, and length makes shorter pauses do."""
-    group: list[_Piece] = []
+    group: list[Piece] = []
     for piece in pieces:
         group.append(piece)
         if _ends_paragraph(piece, sum(len(member.text) for member in group)):
-            yield group
+            yield tuple(group)
             group = []
     if group:
-        yield group
+        yield tuple(group)
 
 
-def _ends_paragraph(piece: _Piece, length: int) -> bool:
+def _ends_paragraph(piece: Piece, length: int) -> bool:
     if not piece.ends_sentence:
         return length >= _TOO_LONG
     needed_s = PARAGRAPH_PAUSE_S if length < _READABLE else SENTENCE_PAUSE_S if length < _LONG else -math.inf
     return piece.pause_s >= needed_s
 
 
-def _paragraph(pieces: Sequence[_Piece]) -> Paragraph:
+def paragraph(pieces: Sequence[Piece]) -> Paragraph:
+    """Join pieces, with spaces where their script has them."""
     text = pieces[0].text
     for piece in pieces[1:]:
         text += _space_between(text, piece.text) + piece.text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipeline.core.head import Head, Language
 from pipeline.core.messages import compose_run
-from pipeline.core.task import Artifacts, CleanText, Lane, Stage, Summary, Task
+from pipeline.core.task import Artifacts, CleanText, Lane, LayerState, Stage, Summary, Task
 from pipeline.core.text import count_characters
 from pipeline.errors import InternalFailure
 from pipeline.ports import Made, StageContext
@@ -37,6 +37,7 @@ def _head(task: Task, artifacts: Artifacts, clean: CleanText, summary: Summary, 
     media, transcript = artifacts.media, artifacts.transcript
     if media is None or transcript is None:
         raise InternalFailure("there is no transcript")
+    layers = dict(task.layers)
     return Head(
         title=media.title,
         url=task.source.url,
@@ -50,6 +51,8 @@ def _head(task: Task, artifacts: Artifacts, clean: CleanText, summary: Summary, 
         characters=count_characters(clean.text),
         segment_count=transcript.segment_count,
         no_speech=not clean.paragraphs,
+        text_in_part=layers.get("proofread") is LayerState.PARTIAL,
+        summary_in_part=layers.get("summary") is LayerState.PARTIAL,
         warnings=tuple(
             warning.message_zh if language == "zh" else warning.message
             for warning in task.warnings

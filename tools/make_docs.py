@@ -12,11 +12,11 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from pipeline.cli import DATA_FOLDER, USAGE
 from pipeline.config import NOT_IN_EFFECT, Settings, described, node_at, schema
 from pipeline.core.lifecycle import HELD, MEANING, TRANSITIONS
 from pipeline.core.task import Status
 from pipeline.errors import ConfigInvalid, DataFolderUnusable, Refusal, StageFailed, TranscribedError, stage_failures
-from run_daemon import DATA_FOLDER, USAGE
 from stages.transcribe import NO_SPEECH
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -5,25 +5,35 @@ from __future__ import annotations
 import argparse
 import sys
 
+from pipeline.cli import FAILED, FINE
+from pipeline.cli.commands import LoadSettings, config_option
 from pipeline.config import Settings
 from pipeline.engine import model_fetch
 from pipeline.engine.devices import find_devices
 from pipeline.engine.models import local_folder, resolve_auto
 from pipeline.errors import ModelMissing
+from pipeline.log import set_up_for_command
+
+_EXAMPLES = """\
+examples:
+  run_daemon.py models list                  which models the configuration names, and whether they are here
+  run_daemon.py models fetch large-v3-turbo  fetch one from the hub, so that no task has to wait for it"""
 
 
-def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command to the parser."""
-    parser = commands.add_parser("models", help="list the speech models of the configuration, or fetch one")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command and its arguments."""
+    parser.epilog = _EXAMPLES
     actions = parser.add_subparsers(dest="action", required=True, metavar="list | fetch NAME")
-    actions.add_parser("list", help="the models named in the configuration and whether they are here")
-    fetch = actions.add_parser("fetch", help="fetch a model from the hub into its cache")
+    options = [config_option()]
+    actions.add_parser("list", parents=options, help="the models named in the configuration and whether they are here")
+    fetch = actions.add_parser("fetch", parents=options, help="fetch a model from the hub into its cache")
     fetch.add_argument("name", help="its name, such as small or large-v3-turbo")
 
 
-def run(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Do what was asked; 0 if it worked."""
-    return _fetch(arguments.name) if arguments.action == "fetch" else _list(settings)
+def run(arguments: argparse.Namespace, load: LoadSettings) -> int:
+    """Do what was asked; returns the exit code."""
+    set_up_for_command()
+    return _fetch(arguments.name) if arguments.action == "fetch" else _list(load())
 
 
 def _list(settings: Settings) -> int:
@@ -32,7 +42,7 @@ def _list(settings: Settings) -> int:
         name = resolve_auto(wanted, devices)
         shown = name if name == wanted else f"{wanted} = {name}"
         print(f"{shown:<32} {_place(name)}")
-    return 0
+    return FINE
 
 
 def _place(name: str) -> str:
@@ -48,11 +58,11 @@ def _place(name: str) -> str:
 def _fetch(name: str) -> int:
     if local_folder(name) is not None:
         print(f"{name} is here already: {local_folder(name)}")
-        return 0
+        return FINE
     try:
         found = model_fetch.main({"name": name}, lambda _: print(f"fetching {name} …", file=sys.stderr))
     except ModelMissing as error:
         print(f"{error.message}\n{error.localized}", file=sys.stderr)
-        return 1
+        return FAILED
     print(found["folder"])
-    return 0
+    return FINE

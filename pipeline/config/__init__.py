@@ -13,10 +13,11 @@ from pipeline.config.checks import (
 )
 from pipeline.config.load import load_settings
 from pipeline.config.schema import described, node_at, schema
-from pipeline.config.settings import LogSettings, RobotSettings, Settings
+from pipeline.config.settings import LlmSettings, LogSettings, RobotSettings, Settings
 
 __all__ = [
     "NOT_IN_EFFECT",
+    "LlmSettings",
     "LogSettings",
     "RobotSettings",
     "Settings",

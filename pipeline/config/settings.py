@@ -210,14 +210,28 @@ class LlmSettings(Section):
     queue_size: int = Field(
         100, ge=1, le=100_000, description="Transcripts that wait in memory for the text stage; more wait in the store."
     )
-    timeout_s: float = Field(300, ge=1, le=3600, description="Longest time for one answer, in seconds.")
-    max_retries: int = Field(2, ge=0, le=20, description="Times a failed question is asked again.")
-    parallel_chunks: int = Field(4, ge=1, le=64, description="Chunks of one video that are proofread side by side.")
+    timeout_s: float = Field(
+        300,
+        ge=1,
+        le=3600,
+        description="Longest time for one answer, in seconds, with everything that is tried for it; an endpoint that "
+        "is silent for half of it is asked again.",
+    )
+    max_retries: int = Field(
+        2, ge=0, le=20, description="Times a model is asked again after a failure that may pass, within llm.timeout_s."
+    )
+    parallel_chunks: int = Field(4, ge=1, le=64, description="Chunks of one video that are asked about side by side.")
     chunk_chars: int = Field(3000, ge=200, le=100_000, description="Length of a chunk, in characters.")
     min_summary_chars: int = Field(
         500, ge=0, le=1_000_000, description="Length under which a text gets no summary, in characters."
     )
     glossary: Names = Field((), description="Names and terms that the model is told to spell this way.")
+
+    @model_validator(mode="after")
+    def _has_models(self) -> Self:
+        if self.base_url and not (self.model or (self.proofread_model and self.summary_model)):
+            raise expected("a model at llm.model, because llm.base_url is set", "与 llm.base_url 同时设置的 llm.model")
+        return self
 
 
 class RobotSettings(Section):

@@ -26,7 +26,8 @@ _WARNING_CHARACTERS, _WARNING_BYTES = 200, 600
 class Head:
     """What a head message tells. Strings come as they are; they are made harmless when it is written.
 
-    ``text_by`` and ``summary_by`` are ``offline``, the name of an LLM, or empty where neither had a part.
+    ``text_by`` and ``summary_by`` are ``offline``, the name of an LLM, or empty where neither had a part;
+    ``text_in_part`` and ``summary_in_part`` say that the LLM made not all of it.
     """
 
     title: str
@@ -41,6 +42,8 @@ class Head:
     characters: int
     segment_count: int
     no_speech: bool
+    text_in_part: bool = False
+    summary_in_part: bool = False
     warnings: tuple[str, ...] = ()
 
 
@@ -103,6 +106,7 @@ class _Words:
     no_speech: str
     text_by: str
     summary_by: str
+    in_part: str
     by_rules: str
     no_llm: str
     rules_for_text: str
@@ -124,6 +128,7 @@ _WORDS: dict[Language, _Words] = {
         no_speech="没有识别到语音：视频可能是静音、纯音乐，或无人说话。",
         text_by="校对：{}",
         summary_by="摘要：{}",
+        in_part="{}（部分）",
         by_rules="离线规则",
         no_llm="未使用大语言模型（LLM）",
         rules_for_text="标点与分段由停顿推定",
@@ -143,6 +148,7 @@ _WORDS: dict[Language, _Words] = {
         no_speech="No speech was found: the video may be silent, music only, or without anyone speaking.",
         text_by="Proofread by: {}",
         summary_by="Summary by: {}",
+        in_part="{} (in part)",
         by_rules="offline rules",
         no_llm="No LLM was used",
         rules_for_text="punctuation and paragraphs follow the pauses",
@@ -204,10 +210,14 @@ def _makers(head: Head, words: _Words) -> str:
         how = [words.rules_for_text] if head.text_by else []
         how += [words.rules_for_summary] if head.summary_by else []
         return " · ".join([words.no_llm, *how])
-    made = [words.text_by.format(_maker(head.text_by, words))] if head.text_by else []
-    made += [words.summary_by.format(_maker(head.summary_by, words))] if head.summary_by else []
+    made = []
+    if head.text_by:
+        made.append(words.text_by.format(_maker(head.text_by, words, in_part=head.text_in_part)))
+    if head.summary_by:
+        made.append(words.summary_by.format(_maker(head.summary_by, words, in_part=head.summary_in_part)))
     return " · ".join(made)
 
 
-def _maker(by: str, words: _Words) -> str:
-    return words.by_rules if by == OFFLINE else _write_name(by)
+def _maker(by: str, words: _Words, *, in_part: bool) -> str:
+    maker = words.by_rules if by == OFFLINE else _write_name(by)
+    return words.in_part.format(maker) if in_part else maker

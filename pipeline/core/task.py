@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Literal
+from urllib.parse import quote, unquote
 
 Script = Literal["simplified", "traditional", "keep"]
 Notify = Literal["all", "final", "none"]
@@ -110,12 +111,29 @@ class Options:
     description: str | None = None
 
 
+UPLOAD_SCHEME = "upload:"
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where the video is: the address to fetch, and its canonical form for "the same work"."""
+    """Where the video is: what readers are shown, what names the work, and where the media lies if elsewhere."""
 
     url: str
+    """Address of the page or the file; of an upload ``upload:`` and the name its sender gave it."""
     canonical: str
+    """Equal for the same work."""
+    download_url: str | None = None
+    """Address of the media where the page at ``url`` does not lead to it."""
+
+    @classmethod
+    def of_upload(cls, name: str, sha256: str) -> Source:
+        """Make the source of an uploaded file: the same bytes are the same work, whatever they are called."""
+        return cls(UPLOAD_SCHEME + quote(name, safe=""), f"sha256:{sha256}")
+
+    @property
+    def uploaded_name(self) -> str | None:
+        """What its sender called the file; None if it was not uploaded."""
+        return unquote(self.url.removeprefix(UPLOAD_SCHEME)) if self.url.startswith(UPLOAD_SCHEME) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +237,18 @@ class TaskWarning:
     type: str
     message: str
     message_zh: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What LLMs were paid for, in tokens, as they count them."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+FREE = Usage()
+"""Nothing was spent."""
 
 
 @dataclass(frozen=True, slots=True)

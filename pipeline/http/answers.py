@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from pipeline.errors import MethodNotAllowed, Refusal, Unauthorized
 
@@ -20,9 +20,9 @@ def answer(
     return _json({"code": status, "message": message, "data": data}, status, headers or {})
 
 
-def text_answer(text: str) -> web.Response:
-    """Answer with a bare text."""
-    return web.Response(body=text.encode(errors="replace"), content_type="text/plain", charset="utf-8")
+def bare_answer(text: str, content_type: str) -> web.Response:
+    """Answer with a bare text in UTF-8."""
+    return web.Response(body=text.encode(errors="replace"), headers={hdrs.CONTENT_TYPE: content_type})
 
 
 def refuse(refusal: Refusal, request_id: str) -> web.Response:

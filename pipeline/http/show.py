@@ -52,8 +52,7 @@ def state(view: TaskView) -> Json:
         "language": transcript.language if transcript else task.options.language,
         "layers": dict(task.layers),
         "messages": {"sent": view.sent, "pending": view.pending, "failed": view.refused},
-        # No text stage asks an LLM, so no token is ever spent.
-        "usage": {"prompt_tokens": 0, "completion_tokens": 0},
+        "usage": asdict(view.usage),
         "warnings": [asdict(warning) for warning in task.warnings],
         "error": failure(task.failure),
     }

@@ -61,6 +61,7 @@ def columns_of(task: Task) -> dict[str, Any]:
         "client_ref": task.client_ref,
         "url": task.source.url,
         "canonical": task.source.canonical,
+        "download_url": task.source.download_url,
         "search": search_text(task),
         "options": _dump(_OPTIONS, task.options),
         "priority": task.priority,
@@ -95,6 +96,12 @@ def product_column(name: str, product: Product) -> str:
     return _dump(_PRODUCT[name], product)
 
 
+def product_columns(artifacts: Artifacts) -> dict[str, str]:
+    """Every product that is there as JSON, by its name."""
+    made = {name: getattr(artifacts, name) for name in PRODUCTS}
+    return {name: product_column(name, product) for name, product in made.items() if product is not None}
+
+
 def reading_column(reading: Reading) -> str:
     """A measurement as JSON."""
     return _dump(_READING, reading)
@@ -112,7 +119,7 @@ def task_of(row: sqlite3.Row) -> Task:
     return Task(
         id=row["id"],
         owner=row["owner"],
-        source=Source(row["url"], row["canonical"]),
+        source=Source(row["url"], row["canonical"], row["download_url"]),
         options=_OPTIONS.validate_json(row["options"]),
         created_at=row["created_at"],
         updated_at=row["updated_at"],

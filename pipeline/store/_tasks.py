@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from pipeline.core import lifecycle
 from pipeline.core.lifecycle import Settled, Step
-from pipeline.core.messages import Run
+from pipeline.core.messages import Message, Run
 from pipeline.core.progress import Progress, Reading, measure
 from pipeline.core.task import (
     Artifacts,
@@ -23,7 +23,7 @@ from pipeline.core.task import (
     with_layer,
 )
 from pipeline.core.transcript import Segment
-from pipeline.ports import Added, AlreadyThere, Made, NoRoom
+from pipeline.ports import Added, AlreadyThere, Answer, Made, NewTask, NoRoom, Reply, TooLong, Unanswered
 from pipeline.store import _outbox, _rows
 from pipeline.store._sql import SQL
 
@@ -49,19 +49,40 @@ def get(conn: sqlite3.Connection, task_id: str) -> Task | None:
 # Accepting
 
 
-def add(
-    conn: sqlite3.Connection, route: Route, task: Task, work_key: str, *, room: int, force: bool
-) -> Added | AlreadyThere | NoRoom:
-    """Store a new task, unless the same work is there or there is no room; a new task has no products yet."""
-    same = None if force else conn.execute(SQL["same_work"], {"work_key": work_key}).fetchone()
-    if same is not None:
-        return AlreadyThere(same["id"], Status(same["status"]))
+def add_all(
+    conn: sqlite3.Connection, route: Route, new: Sequence[NewTask], *, room: int, force: bool
+) -> tuple[Added | AlreadyThere, ...] | NoRoom:
+    """Store the tasks whose work is not there yet, unless there is no room for all of them."""
+    answers: list[Added | AlreadyThere] = []
+    fresh: list[NewTask] = []
+    for each in new:
+        same = None if force else _same_work(conn, fresh, each.work_key)
+        answers.append(same or Added())
+        if same is None:
+            fresh.append(each)
     unfinished = conn.execute(SQL["count_unfinished"]).fetchone()[0]
-    if unfinished >= room:
+    if fresh and unfinished + len(fresh) > room:
         return NoRoom(unfinished)
-    own = {"work_key": work_key, "lane": _lane(task.artifacts, route)}
+    for each in fresh:
+        _insert(conn, route, each)
+    return tuple(answers)
+
+
+def _same_work(conn: sqlite3.Connection, fresh: Sequence[NewTask], work_key: str) -> AlreadyThere | None:
+    """Find the work among the tasks about to be stored, or else among those that are."""
+    for each in fresh:
+        if each.work_key == work_key:
+            return AlreadyThere(each.task.id, each.task.status)
+    stored = conn.execute(SQL["same_work"], {"work_key": work_key}).fetchone()
+    return AlreadyThere(stored["id"], Status(stored["status"])) if stored else None
+
+
+def _insert(conn: sqlite3.Connection, route: Route, new: NewTask) -> None:
+    task = new.task
+    own = {"work_key": new.work_key, "lane": _lane(task.artifacts, route)}
     conn.execute(SQL["insert_task"], _rows.columns_of(task) | own)
-    return Added()
+    for name, data in _rows.product_columns(task.artifacts).items():
+        conn.execute(SQL["keep_product"], {"id": task.id, "name": name, "data": data, "now": task.created_at})
 
 
 def _lane(artifacts: Artifacts, route: Route) -> str:
@@ -106,14 +127,54 @@ def next_due(conn: sqlite3.Connection) -> float | None:
     return due
 
 
-def save(conn: sqlite3.Connection, route: Route, settled: Settled, expected: Status, runs: Sequence[Run]) -> bool:
+def save(
+    conn: sqlite3.Connection,
+    route: Route,
+    settled: Settled,
+    *,
+    expected: Status,
+    runs: Sequence[Run],
+    closing: Message | None,
+) -> bool:
     """Take a task out of its worker's hands, in its new state; False if it is no longer as expected."""
     task = settled.task
     if not _update(conn, task, expected=expected, running_boot=None):
         return False
     _place(conn, route, task.id)
+    if closing is not None:
+        _outbox.close_runs(conn, task.id, closing, task.updated_at)
     _outbox.plan(conn, task.id, runs, task.updated_at)
     return True
+
+
+def restart(
+    conn: sqlite3.Connection, route: Route, settled: Settled, *, expected: Status, dropped: Sequence[str]
+) -> bool:
+    """Start a finished task again; a transcript that is dropped gives its number and its segments back."""
+    task = settled.task
+    if not _update(conn, task, expected=expected, running_boot=None):
+        return False
+    conn.execute(SQL["drop_products"], {"id": task.id, "products": _rows.json_list(dropped)})
+    if "transcript" in dropped:
+        conn.execute(SQL["drop_segments"], {"id": task.id})
+        conn.execute(SQL["drop_sequence"], {"id": task.id})
+    _begin_percent_again(conn, route, task)
+    return True
+
+
+def send_again(conn: sqlite3.Connection, route: Route, settled: Settled, *, expected: Status) -> bool:
+    """Bring a task back to delivery with copies of its latest runs."""
+    task = settled.task
+    if not _update(conn, task, expected=expected, running_boot=None):
+        return False
+    _outbox.copy_latest_runs(conn, task.id, task.updated_at)
+    _begin_percent_again(conn, route, task)
+    return True
+
+
+def _begin_percent_again(conn: sqlite3.Connection, route: Route, task: Task) -> None:
+    conn.execute(SQL["reset_percent"], {"id": task.id})
+    _place(conn, route, task.id)
 
 
 def _update(conn: sqlite3.Connection, task: Task, *, expected: Status, running_boot: str | None) -> bool:
@@ -141,10 +202,10 @@ def orphans(conn: sqlite3.Connection, boot_id: str) -> list[Task]:
 # Working
 
 
-def enter(conn: sqlite3.Connection, route: Route, task_id: str, stage: Stage, now: float) -> None:
+def enter(conn: sqlite3.Connection, route: Route, task_id: str, stage: Stage, now: float) -> bool:
     """Note the stage a worker began; a task that came to its end meanwhile stays as it is."""
     columns = {"id": task_id, "stage": stage, "percent": _least_percent(stage, route), "now": now}
-    conn.execute(SQL["enter_stage"], columns)
+    return conn.execute(SQL["enter_stage"], columns).rowcount == 1
 
 
 def wait_for(conn: sqlite3.Connection, task_id: str, waiting_for: str | None, now: float) -> None:
@@ -152,17 +213,22 @@ def wait_for(conn: sqlite3.Connection, task_id: str, waiting_for: str | None, no
     conn.execute(SQL["wait_for"], {"id": task_id, "waiting_for": waiting_for, "now": now})
 
 
-def keep(conn: sqlite3.Connection, route: Route, task_id: str, makes: str, made: Made, now: float) -> None:
+def keep(conn: sqlite3.Connection, route: Route, task_id: str, makes: str, made: Made, now: float) -> bool:
     """Store a product once, with everything that follows from it; keeping it again changes nothing."""
+    task = get(conn, task_id)
+    if task is None or task.status.final:
+        return False
     product, runs = _product_and_runs(made)
     columns = {"id": task_id, "name": makes, "data": _rows.product_column(makes, product), "now": now}
     if conn.execute(SQL["keep_product"], columns).rowcount == 0:
-        return
+        return True
     is_transcript = isinstance(product, TranscriptInfo)
     sequence = conn.execute(SQL["number_transcript"]).fetchone()[0] if is_transcript else None
     task = load_whole(conn, [task_id])[0]
     _note(conn, route, _with_made(task, made), sequence, now)
     _outbox.plan(conn, task_id, runs, now)
+    conn.execute(SQL["forget_replies"], {"id": task_id})
+    return True
 
 
 def _product_and_runs(made: Made) -> tuple[Product, tuple[Run, ...]]:
@@ -211,6 +277,22 @@ def keep_segments(conn: sqlite3.Connection, task_id: str, segments: Sequence[Seg
 def segments(conn: sqlite3.Connection, task_id: str) -> tuple[Segment, ...]:
     """Read a task's segments in order."""
     return tuple(_rows.segment_of(row) for row in conn.execute(SQL["segments"], {"task_id": task_id}))
+
+
+def keep_reply(conn: sqlite3.Connection, task_id: str, key: str, reply: Reply) -> None:
+    """Book what a reply cost, and store it; that nobody answered is not worth remembering."""
+    conn.execute(SQL["spend"], {"id": task_id} | asdict(reply.usage))
+    if not isinstance(reply, Unanswered):
+        text = reply.text if isinstance(reply, Answer) else None
+        conn.execute(SQL["keep_reply"], {"id": task_id, "key": key, "model": reply.model, "text": text})
+
+
+def reply(conn: sqlite3.Connection, task_id: str, key: str) -> Answer | TooLong | None:
+    """Read a reply that was stored."""
+    row = conn.execute(SQL["reply"], {"id": task_id, "key": key}).fetchone()
+    if row is None:
+        return None
+    return TooLong(row["model"]) if row["text"] is None else Answer(row["text"], row["model"])
 
 
 def note_progress(conn: sqlite3.Connection, latest: Mapping[str, Progress], now: float) -> None:

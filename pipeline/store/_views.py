@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from pipeline.core.task import Status, Task
+from pipeline.core.task import Status, Task, Usage
 from pipeline.ports import TaskView
 from pipeline.store import _rows, _tasks
 from pipeline.store._sql import SQL
@@ -69,4 +69,5 @@ def _view(row: sqlite3.Row, position: int | None, figures: sqlite3.Row | None) -
         sent=figures["sent"] if figures else 0,
         pending=figures["pending"] if figures else 0,
         refused=figures["refused"] if figures else 0,
+        usage=Usage(row["prompt_tokens"], row["completion_tokens"]),
     )

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pipeline.core.lifecycle import Settled, Step
-from pipeline.core.messages import MessageState, Run
+from pipeline.core.messages import Message, MessageState, Run
 from pipeline.core.progress import Progress
 from pipeline.core.task import Lane, Stage, Status, Task
 from pipeline.core.transcript import Segment
-from pipeline.ports import Added, AlreadyThere, Made, MessageRow, NoRoom, Outgoing, TaskView
+from pipeline.ports import Added, AlreadyThere, Answer, Made, MessageRow, NewTask, NoRoom, Outgoing, Reply, TaskView, TooLong
 from pipeline.store import _file, _outbox, _tasks, _views
 from pipeline.store._unit import UnitsOfWork
 
@@ -47,10 +47,10 @@ class SqliteStore:
 
     # Accepting
 
-    async def add(self, task: Task, work_key: str, *, room: int, force: bool) -> Added | AlreadyThere | NoRoom:
-        return await self._units.write(
-            lambda conn: _tasks.add(conn, self._route, task, work_key, room=room, force=force)
-        )
+    async def add_all(
+        self, new: Sequence[NewTask], *, room: int, force: bool
+    ) -> tuple[Added | AlreadyThere, ...] | NoRoom:
+        return await self._units.write(lambda conn: _tasks.add_all(conn, self._route, new, room=room, force=force))
 
     # Moving
 
@@ -63,8 +63,20 @@ class SqliteStore:
     async def next_due(self) -> float | None:
         return await self._units.read(_tasks.next_due)
 
-    async def save(self, settled: Settled, *, expected: Status, runs: Sequence[Run] = ()) -> bool:
-        return await self._units.write(lambda conn: _tasks.save(conn, self._route, settled, expected, runs))
+    async def save(
+        self, settled: Settled, *, expected: Status, runs: Sequence[Run] = (), closing: Message | None = None
+    ) -> bool:
+        return await self._units.write(
+            lambda conn: _tasks.save(conn, self._route, settled, expected=expected, runs=runs, closing=closing)
+        )
+
+    async def restart(self, settled: Settled, *, expected: Status, dropped: Sequence[str]) -> bool:
+        return await self._units.write(
+            lambda conn: _tasks.restart(conn, self._route, settled, expected=expected, dropped=dropped)
+        )
+
+    async def send_again(self, settled: Settled, *, expected: Status) -> bool:
+        return await self._units.write(lambda conn: _tasks.send_again(conn, self._route, settled, expected=expected))
 
     async def orphans(self) -> list[Task]:
         return await self._units.read(lambda conn: _tasks.orphans(conn, self._boot_id))
@@ -74,14 +86,14 @@ class SqliteStore:
     async def get(self, task_id: str) -> Task | None:
         return await self._units.read(lambda conn: _tasks.get(conn, task_id))
 
-    async def enter(self, task_id: str, stage: Stage, now: float) -> None:
-        await self._units.write(lambda conn: _tasks.enter(conn, self._route, task_id, stage, now))
+    async def enter(self, task_id: str, stage: Stage, now: float) -> bool:
+        return await self._units.write(lambda conn: _tasks.enter(conn, self._route, task_id, stage, now))
 
     async def wait_for(self, task_id: str, waiting_for: str | None, now: float) -> None:
         await self._units.write(lambda conn: _tasks.wait_for(conn, task_id, waiting_for, now))
 
-    async def keep(self, task_id: str, makes: str, made: Made, now: float) -> None:
-        await self._units.write(lambda conn: _tasks.keep(conn, self._route, task_id, makes, made, now))
+    async def keep(self, task_id: str, makes: str, made: Made, now: float) -> bool:
+        return await self._units.write(lambda conn: _tasks.keep(conn, self._route, task_id, makes, made, now))
 
     async def drop(self, task_id: str, makes: Sequence[str]) -> None:
         await self._units.write(lambda conn: _tasks.drop(conn, self._route, task_id, makes))
@@ -91,6 +103,12 @@ class SqliteStore:
 
     async def segments(self, task_id: str) -> tuple[Segment, ...]:
         return await self._units.read(lambda conn: _tasks.segments(conn, task_id))
+
+    async def keep_reply(self, task_id: str, key: str, reply: Reply) -> None:
+        await self._units.write(lambda conn: _tasks.keep_reply(conn, task_id, key, reply))
+
+    async def reply(self, task_id: str, key: str) -> Answer | TooLong | None:
+        return await self._units.read(lambda conn: _tasks.reply(conn, task_id, key))
 
     async def note_progress(self, latest: Mapping[str, Progress], now: float) -> None:
         await self._units.write(lambda conn: _tasks.note_progress(conn, latest, now))

@@ -24,7 +24,7 @@ from pipeline.core.task import (
     TranscriptInfo,
     first_layers,
 )
-from pipeline.ports import Added, AlreadyThere, Made, NoRoom, TaskStore
+from pipeline.ports import Added, AlreadyThere, Made, NewTask, NoRoom, TaskStore
 
 OWNER = "owner"
 NOW = 1_800_000_000.0
@@ -90,7 +90,9 @@ async def add(
     **changes: Any,
 ) -> Added | AlreadyThere | NoRoom:
     """Add an example task that is different work from all others, unless ``work`` names the work."""
-    return await store.add(task(task_id, **changes), work or task_id, room=room, force=force)
+    new = NewTask(task(task_id, **changes), work or task_id)
+    answer = await store.add_all([new], room=room, force=force)
+    return answer if isinstance(answer, NoRoom) else answer[0]
 
 
 async def keep_until(store: TaskStore, task_id: str, lane: Lane | None, *, messages: Made | None = None) -> None:

@@ -10,9 +10,11 @@ import pytest
 
 from pipeline.core.lifecycle import Cause, Settled
 from pipeline.core.task import (
+    Artifacts,
     Failure,
     Lane,
     LayerState,
+    MediaFile,
     Options,
     Priority,
     Source,
@@ -21,13 +23,13 @@ from pipeline.core.task import (
     TaskWarning,
     Waiting,
 )
-from pipeline.ports import Added, AlreadyThere, NoRoom, TaskStore
+from pipeline.ports import Added, AlreadyThere, NewTask, NoRoom, TaskStore
 from tests.contract.conftest import SqliteStores
-from tests.contract.examples import NOW, add, add_for, claimed, task
+from tests.contract.examples import MEDIA, NOW, add, add_for, claimed, task
 
 RICH = task(
     "rich",
-    source=Source("http://site.test/?v=1&名=值", "http://site.test/?v=1"),
+    source=Source("http://site.test/?v=1&名=值", "http://site.test/?v=1", "http://media.test/a.mp4"),
     options=Options(
         "demo",
         "zh",
@@ -50,6 +52,7 @@ RICH = task(
     warnings=(TaskWarning("type", "message", "消息"),),
     failure=Failure("type", Stage.DECODE, "message", "消息", "hint", retryable=True),
     layers=(("transcript", LayerState.PARTIAL), ("summary", LayerState.DISABLED)),
+    artifacts=Artifacts(media=MEDIA, file=MediaFile("media", 12_345)),
     started_at=NOW + 1.123456789,
     finished_at=NOW + 2,
 )
@@ -57,7 +60,7 @@ RICH = task(
 
 async def test_added_task_reads_back_equal(store: TaskStore) -> None:
     """A task with every field filled reads back as the same value."""
-    assert Added() == await store.add(RICH, "work", room=1, force=False)
+    assert (Added(),) == await store.add_all([NewTask(RICH, "work")], room=1, force=False)
     assert RICH == await store.get("rich")
 
 
@@ -125,3 +128,49 @@ async def test_many_equal_at_once_make_one(store: TaskStore) -> None:
     """Of 50 equal submissions at once one is stored and 49 are given its id."""
     answers = await asyncio.gather(*(add(store, str(number), work="work") for number in range(50)))
     assert Counter({AlreadyThere("0", Status.PENDING): 49, Added(): 1}) == Counter(answers)
+
+
+# ---------------------------------------------------------------------------------------------
+# Several at once
+# ---------------------------------------------------------------------------------------------
+
+
+def new(*works: str) -> list[NewTask]:
+    """A task for each of these works, with ids in alphabetical order."""
+    return [NewTask(task(f"new-{number}"), work) for number, work in enumerate(works)]
+
+
+async def test_several_are_stored_in_order(store: TaskStore) -> None:
+    """Several tasks are stored at once, in their order; work that is there, or comes twice, is stored once."""
+    await add(store, "old", work="b")
+    expected = (Added(), AlreadyThere("old", Status.PENDING), Added(), AlreadyThere("new-0", Status.PENDING))
+    assert expected == await store.add_all(new("a", "b", "c", "a"), room=3, force=False)
+    assert ["old", "new-0", "new-2"] == [each.id for each in await store.waiting(Lane.FETCH, NOW)]
+
+
+async def test_several_are_stored_whole_or_not_at_all(store: TaskStore) -> None:
+    """Unless there is room for every new one, nothing is stored."""
+    await add(store, "old")
+    assert NoRoom(1) == await store.add_all(new("a", "b"), room=2, force=False)
+    assert ["old"] == [each.id for each in await store.waiting(Lane.FETCH, NOW)]
+
+
+async def test_several_that_are_there_need_no_room(store: TaskStore) -> None:
+    """Several tasks whose work is all there are given back although there is no room."""
+    await add(store, "old", work="a")
+    there = AlreadyThere("old", Status.PENDING)
+    assert (there, there) == await store.add_all(new("a", "a"), room=1, force=False)
+
+
+async def test_several_forced(store: TaskStore) -> None:
+    """Force stores each of several, be the work there or not."""
+    await add(store, "old", work="a")
+    assert (Added(), Added()) == await store.add_all(new("a", "a"), room=3, force=True)
+
+
+async def test_products_of_a_new_task_are_not_made_again(store: TaskStore) -> None:
+    """A task that comes with products waits for the lane that makes the first one it lacks."""
+    known = Artifacts(media=MEDIA, file=MediaFile("media", 1))
+    await add(store, "fetch", artifacts=known)
+    step = await claimed(store, "fetch")
+    assert known == step.artifacts

@@ -31,7 +31,7 @@ async def test_enter_notes_the_stage(store: TaskStore) -> None:
 async def test_enter_leaves_a_finished_task_alone(store: TaskStore) -> None:
     """A worker that begins a stage too late does not change where the task ended."""
     done = task("a", status=Status.CANCELLED, stage=Stage.QUEUED)
-    await store.add(done, "work", room=1, force=False)
+    await add(store, "a", status=Status.CANCELLED, stage=Stage.QUEUED)
     await store.enter("a", Stage.DOWNLOAD, NOW + 3)
     assert done == await store.get("a")
 

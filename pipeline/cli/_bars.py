@@ -1,0 +1,87 @@
+"""Progress of several videos: bars that move in a terminal, a line for each change elsewhere."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TextIO
+
+from pipeline.redaction import printable
+
+BAR = 24
+LABEL = 17
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """How far one video is."""
+
+    label: str
+    percent: float
+    stage: str
+    """What happens to it now; where nothing can move, only a change of it is worth a line."""
+    note: str = ""
+    """What changes all the time, such as the time left."""
+    final: bool = False
+
+
+class Board:
+    """The bars of all videos, one below the other."""
+
+    def __init__(self, stream: TextIO) -> None:
+        """Take the stream; nothing is written yet."""
+        self._stream = stream
+        self._live = stream.isatty() and os.environ.get("TERM") != "dumb"
+        self._height = 0
+        self._told: list[str] = []
+
+    def draw(self, bars: Sequence[Bar]) -> None:
+        """Show how far everything is now; always give the bars in the same order."""
+        if self._live:
+            self._redraw(bars)
+        else:
+            self._tell_changes(bars)
+        self._stream.flush()
+
+    def _redraw(self, bars: Sequence[Bar]) -> None:
+        columns, rows = shutil.get_terminal_size()
+        room = max(1, rows - 2)  # the cursor cannot go up beyond the first row of the screen
+        shown = bars if len(bars) <= room else sorted(bars, key=lambda bar: bar.final)[:room]
+        lines = [_cut(f"{_line(bar)} {bar.note}".rstrip(), columns - 1) for bar in shown]
+        if len(shown) < len(bars):
+            lines.append(f"  … {len(bars) - len(shown)} more")
+        up = f"\x1b[{self._height}A" if self._height else ""
+        self._stream.write(up + "".join(f"\x1b[2K{line}\n" for line in lines))
+        self._height = len(lines)
+
+    def _tell_changes(self, bars: Sequence[Bar]) -> None:
+        stages = [bar.stage for bar in bars]
+        told = self._told or [""] * len(bars)
+        self._stream.write(
+            "".join(f"{_line(bar)}\n" for bar, last in zip(bars, told, strict=True) if bar.stage != last)
+        )
+        self._told = stages
+
+
+def _line(bar: Bar) -> str:
+    done = round(BAR * bar.percent / 100)
+    label = _cut(printable(bar.label), LABEL)
+    label += " " * (LABEL - _width(label))
+    return f"  {label} {'█' * done}{'·' * (BAR - done)} {bar.percent:5.1f} %  {bar.stage}"
+
+
+def _cut(text: str, width: int) -> str:
+    """Shorten a text to so many columns of a terminal."""
+    if _width(text) <= width:
+        return text
+    while _width(text) >= width:
+        text = text[:-1]
+    return f"{text}…"
+
+
+def _width(text: str) -> int:
+    """Count the columns a text takes; a Chinese character takes two."""
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
