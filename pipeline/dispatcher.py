@@ -171,7 +171,7 @@ class Dispatcher:
         settled = await self._store.claim(Lane.ASR, time.time(), task.id)
         if settled is None:
             return
-        hint = error.hint().replace("NAME", task.options.model)
+        hint = error.hint(task.options.model)
         failure = Failure(error.type, Stage.TRANSCRIBE, error.message, error.localized, hint, retryable=False)
         outcome = Failed(task.id, Lane.ASR, failure, error.retries, error.times_out)
         self._outcomes.put_nowait((outcome, None))

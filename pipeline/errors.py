@@ -334,10 +334,10 @@ class StageFailed(TranscribedError):
     """Products, by their field of ``Artifacts``, that the next attempt has to make anew."""
 
     @classmethod
-    def hint(cls) -> str:
-        """The cure in both languages, as the API shows it."""
+    def hint(cls, model: str) -> str:
+        """The cure in both languages, as the API shows it; ``model`` stands where the cure says NAME."""
         english, chinese = cls.cure
-        return f"{english} {chinese}".strip()
+        return f"{english} {chinese}".strip().replace("NAME", model)
 
 
 class SourceForbidden(StageFailed):
