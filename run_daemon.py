@@ -23,6 +23,7 @@ from pipeline.bridge import Bridge
 from pipeline.child import Zygote
 from pipeline.cli import models
 from pipeline.config import Settings, load_settings, not_in_effect, schema, secrets_of
+from pipeline.control import Control
 from pipeline.core.placement import Device
 from pipeline.data_folder import DataFolder
 from pipeline.dispatcher import Dispatcher, Wakers
@@ -144,8 +145,15 @@ async def _run(settings: Settings, folder: DataFolder, keyring: Keyring) -> None
     dispatcher.wake = Wakers(text_lane.wake, outbox.wake)
 
     intake = Intake(store, settings, dispatcher.hint)
+
+    def wake() -> None:
+        dispatcher.hint("")
+        text_lane.wake()
+        outbox.wake()
+
+    control = Control(house, executor, ROUTE, bus, wake)
     model = settings.transcribe.model
-    deps = Deps(store, intake, keyring, bus, settings, lambda: _missing(shelf, model, outbox), __version__)
+    deps = Deps(store, intake, control, keyring, bus, settings, lambda: _missing(shelf, model, outbox), __version__)
     server = HttpServer(deps)
     workers = Workers(house, engine, settle_rest=dispatcher.settle_rest)
     announcement = _Announcement(folder, server, devices, settings)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import structlog
 
 from pipeline.config import Settings
-from pipeline.core.lifecycle import Cause, Failed, Outcome, Settled, Step, finish, settle
+from pipeline.core.lifecycle import Cause, Failed, Outcome, Step, finish, settle
 from pipeline.core.notices import failure_runs, step_runs
 from pipeline.core.placement import Device, Placement, plan
 from pipeline.core.retry import RetryPolicy
@@ -125,7 +125,7 @@ class Dispatcher:
             settled = await self._store.claim(Lane.FETCH, time.time())
             if settled is None:
                 return
-            self._tell(settled, Lane.FETCH)
+            self._bus.record(settled, Lane.FETCH)
             if settled.cause is Cause.CLAIMED:
                 await self._announce(settled.task, Lane.FETCH)
             self._running["fetch"] += 1
@@ -154,7 +154,7 @@ class Dispatcher:
         settled = await self._store.claim(Lane.ASR, time.time(), placement.task_id)
         if settled is None:
             return
-        self._tell(settled, Lane.ASR)
+        self._bus.record(settled, Lane.ASR)
         self._running[placement.device] += 1
         self._engine.recognize(settled.task, placement.device, self._came_back(placement.device))
 
@@ -194,12 +194,14 @@ class Dispatcher:
         if slot is not None:
             self._running[slot] -= 1
         task = await self._store.get(outcome.task_id)
-        if task is None or task.status.final:
+        if task is None or task.status.final:  # cancelled while a worker had it
+            await asyncio.to_thread(self._house.clear_work, outcome.task_id)
+            self.hint()
             return
         settled = settle(task, outcome, self._route, self._retry, time.time(), random.random())  # noqa: S311 - jitter
         runs = failure_runs(settled.task, self._settings.wechat.language)
         if await self._store.save(settled, expected=task.status, runs=runs):
-            self._tell(settled, outcome.lane)
+            self._bus.record(settled, outcome.lane)
             if settled.cause is Cause.ADVANCED and outcome.lane in NEXT:
                 await self._announce(settled.task, NEXT[outcome.lane])
             await self._pass_on(settled.task)
@@ -225,20 +227,4 @@ class Dispatcher:
         for task, held in await self._store.delivered(paused):
             settled = finish(task, time.time(), held=held)
             if await self._store.save(settled, expected=task.status):
-                self._tell(settled, None)
-
-    def _tell(self, settled: Settled, lane: Lane | None) -> None:
-        """One log line a transition, always the same fields, and a word to whoever waits for this task."""
-        task = settled.task
-        log.info(
-            "task",
-            task=task.id,
-            status=task.status,
-            cause=settled.cause,
-            stage=task.stage,
-            lane=lane,
-            attempt=task.attempt,
-            took_s=round(task.updated_at - task.created_at, 3),
-            **({"error": task.failure.type, "why": task.failure.message} if task.failure else {}),
-        )
-        self._bus.publish(task.id, task.status)
+                self._bus.record(settled)

@@ -5,10 +5,11 @@
     TranscribedError
     ├── ConfigInvalid              the configuration cannot be used (exit code 2)
     ├── DataFolderUnusable         the data folder cannot be used (exit code 3)
+    ├── CommandFailed              a command could not do its work (exit code 1)
     ├── Refusal                    a request is answered with this, nothing is stored
     │   ├── InvalidJson InvalidBody UnknownField InvalidValue ModelUnavailable
     │   ├── Unauthorized NotFound MethodNotAllowed NotAcceptable
-    │   ├── NotReady LayerAbsent
+    │   ├── NotReady LayerAbsent Conflict
     │   ├── BodyTooLarge UnsupportedMediaType
     │   ├── QueueFull RateLimited ShuttingDown NoSpace DbBusy Internal
     │   └── UrlRefused
@@ -84,6 +85,28 @@ class DataFolderUnusable(TranscribedError):
 
     type = "data_folder_unusable"
     message_zh = "数据目录无法使用。"
+
+
+class CommandFailed(TranscribedError):
+    """The command could not do its work."""
+
+    type = "command_failed"
+    message_zh = "命令未能完成。"
+
+    def __init__(self, english: str, chinese: str) -> None:
+        """Say in both languages what happened and what to do."""
+        super().__init__(english)
+        self._chinese = chinese
+
+    @property
+    def message(self) -> str:
+        """The English message, nothing before it: whoever typed the command reads it."""
+        return self.detail
+
+    @property
+    def localized(self) -> str:
+        """The Chinese message."""
+        return self._chinese
 
 
 class Interrupted(TranscribedError):
@@ -166,6 +189,13 @@ class NotAcceptable(Refusal):
 
     type, status = "not_acceptable", 417
     message_zh = "无法满足请求头中的要求。"
+
+
+class Conflict(Refusal):
+    """The task is in a state that does not allow this."""
+
+    type, status = "conflict", 409
+    message_zh = "任务当前的状态不允许此操作。"
 
 
 class NotReady(Refusal):

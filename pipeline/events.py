@@ -6,7 +6,12 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pipeline.core.task import Status
+import structlog
+
+from pipeline.core.lifecycle import Settled
+from pipeline.core.task import Lane, Status
+
+log = structlog.get_logger()
 
 
 class Watch:
@@ -41,6 +46,22 @@ class EventBus:
         """Begin without waiters."""
         self._watches: dict[str, set[Watch]] = {}
         self._closed = False
+
+    def record(self, settled: Settled, lane: Lane | None = None) -> None:
+        """Tell of a change that the store has: one log line, always the same fields, and a word to who waits."""
+        task = settled.task
+        log.info(
+            "task",
+            task=task.id,
+            status=task.status,
+            cause=settled.cause,
+            stage=task.stage,
+            lane=lane,
+            attempt=task.attempt,
+            took_s=round(task.updated_at - task.created_at, 3),
+            **({"error": task.failure.type, "why": task.failure.message} if task.failure else {}),
+        )
+        self.publish(task.id, task.status)
 
     def publish(self, task_id: str, status: Status) -> None:
         """Tell who waits for this task that the store now has it in this status."""

@@ -68,6 +68,16 @@ class House:
         """Where a task's media and audio lie until its transcript is stored."""
         return self.settings.storage.dir / "work" / task_id
 
+    def products_gone(self, task: Task) -> list[str]:
+        """Products whose files are no longer there and are still needed, later ones first."""
+        known, folder = task.artifacts, self.work_folder(task.id)
+        if known.transcript is not None:
+            return []
+        audio_gone = known.audio is not None and not (folder / known.audio.name).is_file()
+        file_needed = known.file is not None and (known.audio is None or audio_gone)
+        file_gone = file_needed and known.file is not None and not (folder / known.file.name).is_file()
+        return [name for name, is_gone in (("audio", audio_gone), ("file", file_gone)) if is_gone]
+
     def clear_work(self, task_id: str) -> None:
         """Remove a task's media and audio, unless they are to be kept."""
         if not self.settings.storage.keep_media:
@@ -81,47 +91,67 @@ class Executor:
         """Take the stages in order and what they may use."""
         self._house = house
         self._route = route
+        self._stops: dict[str, StopSignal] = {}
+        """What ends the work on one task, by its id; only tasks in hand are here."""
 
     def run(self, unit: WorkUnit) -> Outcome:
         """Make every product of the unit's lane that does not exist yet; whatever happens is the outcome."""
-        stage = unit.task.stage
-        with bind_task(unit.task.id):
-            try:
-                while (step := self._next(unit)) is not None:
-                    stage = step.name
-                    unit = self._make(unit, step)
-            except Interrupted:
-                return WasInterrupted(unit.task.id, unit.lane)
-            except StageFailed as failure:
-                return _failed(unit, stage, failure)
-            except BaseException:
-                log.exception("a stage raised what it should have named", stage=stage)
-                return _failed(unit, stage, InternalFailure())
-            return Succeeded(unit.task.id, unit.lane)
+        stop = self._stops[unit.task.id] = StopSignal()
+        forget = self._house.stop.on_raise(stop.raise_now)
+        try:
+            with bind_task(unit.task.id):
+                return self._fold(unit, stop)
+        finally:
+            forget()
+            del self._stops[unit.task.id]
 
-    def _next(self, unit: WorkUnit) -> StageWork | None:
-        self._house.stop.check()
+    def interrupt(self, task_id: str) -> None:
+        """End the work on a task that is in hand; its outcome is ``Interrupted``. Called on the loop."""
+        stop = self._stops.get(task_id)
+        if stop is not None:
+            stop.raise_now()
+
+    def _fold(self, unit: WorkUnit, stop: StopSignal) -> Outcome:
+        stage = unit.task.stage
+        try:
+            while (step := self._next(unit, stop)) is not None:
+                stage = step.name
+                unit = self._make(unit, step, stop)
+        except Interrupted:
+            return WasInterrupted(unit.task.id, unit.lane)
+        except StageFailed as failure:
+            return _failed(unit, stage, failure)
+        except BaseException:
+            log.exception("a stage raised what it should have named", stage=stage)
+            return _failed(unit, stage, InternalFailure())
+        return Succeeded(unit.task.id, unit.lane)
+
+    def _next(self, unit: WorkUnit, stop: StopSignal) -> StageWork | None:
+        stop.check()
         step = next_step(unit.task.artifacts, self._route)
         return step if step is not None and step.lane is unit.lane else None
 
-    def _make(self, unit: WorkUnit, step: StageWork) -> WorkUnit:
+    def _make(self, unit: WorkUnit, step: StageWork, stop: StopSignal) -> WorkUnit:
         """Run one stage and store its product; returns the unit that knows it."""
         house, task, began = self._house, unit.task, time.monotonic()
-        house.ask(house.store.enter(task.id, step.name, time.time()))
-        context = _Context(house, unit, step.name)
+        if not house.ask(house.store.enter(task.id, step.name, time.time())):
+            raise Interrupted  # cancelled while it waited for this thread
+        context = _Context(house, unit, step.name, stop)
         context.report(0.0)
         try:
             made = step.run(context, task.artifacts)
         except StageFailed as failure:
+            stop.check()  # what was cut short by a stop has not failed
             if failure.spoils:
                 house.ask(house.store.drop(task.id, failure.spoils))
             raise
-        house.ask(house.store.keep(task.id, step.makes, made, time.time()))
+        if not house.ask(house.store.keep(task.id, step.makes, made, time.time())):
+            raise Interrupted  # cancelled while it ran: nobody wants this product any more
         context.report(1.0)
         log.info("stage done", stage=step.name, took_s=round(time.monotonic() - began, 3))
         stored = house.ask(house.store.get(task.id))
         if stored is None:
-            raise Interrupted  # deleted while it ran: there is nothing left to work for
+            raise Interrupted
         return WorkUnit(stored, unit.lane, unit.recognizer)
 
 
@@ -140,8 +170,9 @@ def _failed(unit: WorkUnit, stage: Stage, error: StageFailed) -> Failed:
 class _Context:
     """What one stage of one task may use of the house (see ``ports.StageContext``)."""
 
-    def __init__(self, house: House, unit: WorkUnit, stage: Stage) -> None:
+    def __init__(self, house: House, unit: WorkUnit, stage: Stage, stop: StopSignal) -> None:
         self._house = house
+        self._stop = stop
         self._unit = unit
         self._stage = stage
         self.log = log
@@ -170,15 +201,15 @@ class _Context:
         timeout_s: float,
         stall_s: float | None = None,
     ) -> dict[str, Any]:
-        self._house.stop.check()
+        self._stop.check()
         self.work.mkdir(mode=0o700, parents=True, exist_ok=True)
         child = self._house.zygote.fork(program)
-        return child.run(request, on_line, Limits(timeout_s, stall_s), self._house.stop)
+        return child.run(request, on_line, Limits(timeout_s, stall_s), self._stop)
 
     def recognize(self, request: Recognition, on_segments: Callable[[Sequence[Segment], float], None]) -> Recognized:
         if self._unit.recognizer is None:
             raise InternalFailure("this task was given no device")
-        return self._unit.recognizer.recognize(self.task, request, on_segments, self._house.stop)
+        return self._unit.recognizer.recognize(self.task, request, on_segments, self._stop)
 
     def checkpoint(self, segments: Sequence[Segment]) -> None:
         self._house.ask(self._house.store.keep_segments(self.task.id, segments))

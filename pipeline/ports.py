@@ -283,8 +283,21 @@ class TaskStore(Protocol):
         """When the next retrying task may start; None if no task is retrying."""
         ...
 
-    async def save(self, settled: Settled, *, expected: Status, runs: Sequence[Run] = ()) -> bool:
-        """Store a change and the runs that announce it, if the status is still ``expected``."""
+    async def save(
+        self, settled: Settled, *, expected: Status, runs: Sequence[Run] = (), closing: Message | None = None
+    ) -> bool:
+        """Store a change and the runs that announce it, if the status is still ``expected``.
+
+        With ``closing`` the task's unsent messages are dropped, and a run that has begun ends with that message.
+        """
+        ...
+
+    async def restart(self, settled: Settled, *, expected: Status, dropped: Sequence[str]) -> bool:
+        """Store that a finished task starts again without these products, if its status is still ``expected``."""
+        ...
+
+    async def send_again(self, settled: Settled, *, expected: Status) -> bool:
+        """Store that a task's latest runs go out once more, unchanged, if its status is still ``expected``."""
         ...
 
     async def orphans(self) -> list[Task]:
@@ -293,16 +306,19 @@ class TaskStore(Protocol):
 
     # working
     async def get(self, task_id: str) -> Task | None: ...
-    async def enter(self, task_id: str, stage: Stage, now: float) -> None:
-        """Note that a worker began this stage."""
+    async def enter(self, task_id: str, stage: Stage, now: float) -> bool:
+        """Note that a worker began this stage; False if the task is not processing any more."""
         ...
 
     async def wait_for(self, task_id: str, waiting_for: str | None, now: float) -> None:
         """Note what a task between lanes waits for."""
         ...
 
-    async def keep(self, task_id: str, makes: str, made: Made, now: float) -> None:
-        """Store a stage's product; a transcript gets its number, runs are frozen, in the same transaction."""
+    async def keep(self, task_id: str, makes: str, made: Made, now: float) -> bool:
+        """Store a stage's product; a transcript gets its number, runs are frozen, in the same transaction.
+
+        False, and nothing is stored, if the task has come to its end.
+        """
         ...
 
     async def drop(self, task_id: str, makes: Sequence[str]) -> None:

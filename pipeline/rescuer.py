@@ -11,7 +11,7 @@ from pathlib import Path
 import structlog
 
 from pipeline.core.lifecycle import Step, rescue
-from pipeline.core.task import Status, Task
+from pipeline.core.task import Status
 from pipeline.executor import House
 
 log = structlog.get_logger()
@@ -29,7 +29,7 @@ class Rescuer:
         """Give every task that an earlier boot had in hand back to its lane, and sweep what nobody needs."""
         await self._sweep()
         for task in await self._house.store.orphans():
-            gone = self._products_gone(task)
+            gone = self._house.products_gone(task)
             if gone:
                 await self._house.store.drop(task.id, gone)
             current = await self._house.store.get(task.id)
@@ -41,16 +41,6 @@ class Rescuer:
 
     async def stop(self) -> None:
         """Nothing runs on."""
-
-    def _products_gone(self, task: Task) -> list[str]:
-        """Products whose files are no longer there and are still needed, later ones first."""
-        known, folder = task.artifacts, self._house.work_folder(task.id)
-        if known.transcript is not None:
-            return []
-        audio_gone = known.audio is not None and not (folder / known.audio.name).is_file()
-        file_needed = known.file is not None and (known.audio is None or audio_gone)
-        file_gone = file_needed and known.file is not None and not (folder / known.file.name).is_file()
-        return [name for name, is_gone in (("audio", audio_gone), ("file", file_gone)) if is_gone]
 
     async def _sweep(self) -> None:
         """Remove the work folders of tasks that have ended or have their transcript."""

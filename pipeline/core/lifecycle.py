@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
 from pipeline.core.retry import RetryAt, RetryPolicy
-from pipeline.core.task import Artifacts, Failure, Lane, Stage, Status, Task, TaskWarning, Waiting
+from pipeline.core.task import Artifacts, Failure, Lane, LayerState, Stage, Status, Task, TaskWarning, Waiting
 
 
 class Cause(StrEnum):
@@ -24,6 +24,9 @@ class Cause(StrEnum):
     TIMED_OUT = "timed_out"
     INTERRUPTED = "interrupted"
     RESCUED = "rescued"
+    CANCELLED = "cancelled"
+    RETRIED = "retried"
+    REDELIVERED = "redelivered"
 
 
 TRANSITIONS: dict[tuple[Status, Cause], Status] = {
@@ -37,6 +40,14 @@ TRANSITIONS: dict[tuple[Status, Cause], Status] = {
     (Status.PROCESSING, Cause.TIMED_OUT): Status.TIMEOUT,
     (Status.PROCESSING, Cause.INTERRUPTED): Status.PROCESSING,
     (Status.PROCESSING, Cause.RESCUED): Status.PROCESSING,
+    (Status.PENDING, Cause.CANCELLED): Status.CANCELLED,
+    (Status.PROCESSING, Cause.CANCELLED): Status.CANCELLED,
+    (Status.RETRYING, Cause.CANCELLED): Status.CANCELLED,
+    (Status.FAILED, Cause.RETRIED): Status.RETRYING,
+    (Status.CANCELLED, Cause.RETRIED): Status.RETRYING,
+    (Status.TIMEOUT, Cause.RETRIED): Status.RETRYING,
+    (Status.COMPLETED, Cause.RETRIED): Status.RETRYING,
+    (Status.COMPLETED, Cause.REDELIVERED): Status.PROCESSING,
 }
 
 MEANING: dict[Cause, str] = {
@@ -50,6 +61,9 @@ MEANING: dict[Cause, str] = {
     Cause.TIMED_OUT: "a stage went over its time limit",
     Cause.INTERRUPTED: "the daemon stopped in the middle; this attempt does not count",
     Cause.RESCUED: "the daemon started and found the task left behind by a dead one",
+    Cause.CANCELLED: "its owner cancelled it",
+    Cause.RETRIED: "its owner wants it done again, whole or from a stage on",
+    Cause.REDELIVERED: "its owner wants its messages sent again",
 }
 
 
@@ -198,6 +212,40 @@ def finish(task: Task, now: float, *, held: bool = False) -> Settled:
 def rescue(task: Task, route: Sequence[Step], now: float) -> Settled:
     """Put a task that a dead daemon left in the middle back before its first missing product."""
     return Settled(advance(change(task, Cause.RESCUED, now), route), Cause.RESCUED)
+
+
+def cancel(task: Task, now: float) -> Settled:
+    """End a task because its owner wishes so; its stage tells where it was."""
+    return Settled(replace(change(task, Cause.CANCELLED, now), waiting_for=None, not_before=None), Cause.CANCELLED)
+
+
+LAYER_OF = {"transcript": "transcript", "proofread": "proofread", "summary": "summary"}
+"""The layer that a product is, by its field of ``Artifacts``."""
+
+
+def retry(task: Task, dropped: Collection[str], route: Sequence[Step], now: float) -> Settled:
+    """Start a finished task again because its owner wishes so; its attempts count from one again.
+
+    Args:
+        task: the task as stored.
+        dropped: products, by their field of ``Artifacts``, that are to be made anew.
+        route: every stage in order.
+        now: seconds since the epoch.
+    """
+    again = {LAYER_OF[name] for name in dropped if name in LAYER_OF}
+    layers = tuple(
+        (name, LayerState.PENDING if name in again and state is not LayerState.DISABLED else state)
+        for name, state in task.layers
+    )
+    left = replace(task.artifacts, **dict.fromkeys(dropped))
+    started = replace(change(task, Cause.RETRIED, now), attempt=1, not_before=now, failure=None, warnings=())
+    return Settled(advance(replace(started, artifacts=left, layers=layers), route), Cause.RETRIED)
+
+
+def redeliver(task: Task, now: float) -> Settled:
+    """Bring a completed task back to delivery because its owner wishes so."""
+    again = change(task, Cause.REDELIVERED, now)
+    return Settled(replace(again, stage=Stage.DELIVER, waiting_for=Waiting.DELIVERY), Cause.REDELIVERED)
 
 
 def advance(task: Task, route: Sequence[Step]) -> Task:

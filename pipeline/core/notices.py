@@ -53,6 +53,14 @@ def failure_notice(title: str, url: str, message: str, hint: str, *, robot: str 
     return _notice(lines, url, robot)
 
 
+_CANCELLED: dict[Language, str] = {"zh": "任务已取消，后续内容不再发送。", "en": "Cancelled: the rest is not sent."}
+
+
+def cancelled_notice(language: Language) -> Message:
+    """Write the message that closes a run of which something has gone out already."""
+    return Message(None, None, Kind.NOTICE, "text", _CANCELLED[language])
+
+
 _STEPS: dict[Language, dict[Lane, str]] = {
     "zh": {Lane.FETCH: "开始处理：{}", Lane.ASR: "下载完成，开始转写：{}", Lane.TEXT: "转写完成，正在整理：{}"},
     "en": {

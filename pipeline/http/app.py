@@ -12,7 +12,7 @@ import structlog
 from aiohttp import web
 
 from pipeline.errors import DbBusy, DiskFull, Internal, Interrupted, NoSpace, NotFound, Refusal, ShuttingDown
-from pipeline.http import query, views
+from pipeline.http import query, views, views_control
 from pipeline.http.answers import COMMON_HEADERS, REQUEST_ID, refuse
 from pipeline.http.auth import Door
 from pipeline.http.body import check_expectation
@@ -28,6 +28,9 @@ ROUTES = (
     Route("GET", "/api/task/{task_id}", views.task_state, query=frozenset({"wait"})),
     Route("GET", "/api/task/{task_id}/result", views.task_result, query=frozenset({"format", "layer"})),
     Route("GET", "/api/task/{task_id}/messages", views.task_messages),
+    Route("POST", "/api/task/{task_id}/cancel", views_control.cancel),
+    Route("POST", "/api/task/{task_id}/retry", views_control.retry),
+    Route("POST", "/api/task/{task_id}/redeliver", views_control.redeliver),
     Route("GET", "/api/tasks", views.task_list, query=frozenset({"status", "q", "since", "limit", "cursor"})),
     Route("GET", "/livez", views.livez, query=None, public=True),
     Route("GET", "/readyz", views.readyz, query=None, public=True),

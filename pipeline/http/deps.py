@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from pipeline.config import Settings
+from pipeline.control import Control
 from pipeline.events import EventBus
 from pipeline.intake import Intake
 from pipeline.keyring import Keyring
@@ -30,6 +31,7 @@ class Deps:
 
     store: TaskStore
     intake: Intake
+    control: Control
     keyring: Keyring
     bus: EventBus
     settings: Settings

@@ -153,6 +153,28 @@ def parse_submission(body: dict[str, object]) -> Submission:
     return _submission(parsed)
 
 
+class RetryBody(_Fields):
+    """The body of ``POST /api/task/{id}/retry``."""
+
+    start: Line = Field("auto", alias="from")
+
+
+def parse_retry(body: dict[str, object]) -> str:
+    """Read where to start from: ``auto`` or a stage.
+
+    Raises:
+        UnknownField: a field is not known here.
+        InvalidValue: a value is wrong.
+    """
+    for name in body:
+        if name != "from":
+            raise unknown_field(name, {"from": None}, ())
+    try:
+        return RetryBody.model_validate(body).start
+    except ValidationError as error:
+        raise _wrong_value(error) from None
+
+
 def _check_names(body: dict[str, object]) -> None:
     """Refuse the first unknown field. The library would gather all, and there may be a hundred thousand."""
     for parent, model in _KNOWN.items():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from aiohttp import web
 
 from pipeline.core.task import Status
@@ -12,16 +10,13 @@ from pipeline.http import query, show
 from pipeline.http.answers import answer, text_answer
 from pipeline.http.body import read_object
 from pipeline.http.deps import Call, Deps, View
+from pipeline.http.finding import find_task, task_id_of
 from pipeline.http.layers import Format, Layer, choose_layer, result
 from pipeline.http.schema import parse_submission
-from pipeline.ports import TaskView
 
 LONGEST_WAIT_S = 60
 PAGE, LARGEST_PAGE = 50, 200
 LARGEST_CURSOR = 2**63 - 1
-
-_TASK_ID = re.compile(r"[0-9a-z]{1,32}")
-
 
 # ---------------------------------------------------------------------------------------------
 # Submitting
@@ -46,11 +41,11 @@ async def submit(deps: Deps, call: Call) -> web.StreamResponse:
 async def task_state(deps: Deps, call: Call) -> web.StreamResponse:
     """Show a task, with ``wait`` once it has come to its end or the time is over."""
     wait_s = query.number(call.query, "wait", 0, LONGEST_WAIT_S) or 0
-    with deps.bus.watch(_task_id(call)) as watch:
-        view = await _find(deps, call)
+    with deps.bus.watch(task_id_of(call)) as watch:
+        view = await find_task(deps, call)
         if wait_s and not view.task.status.final:
             await watch.final(wait_s)
-            view = await _find(deps, call)
+            view = await find_task(deps, call)
     return answer(show.state(view))
 
 
@@ -72,7 +67,7 @@ async def task_result(deps: Deps, call: Call) -> web.StreamResponse:
     """Show the text of a task, one layer of it, as soon as that is stored."""
     form = query.one_of(call.query, "format", Format) or Format.JSON
     wanted = query.one_of(call.query, "layer", Layer)
-    task = (await _find(deps, call)).task
+    task = (await find_task(deps, call)).task
     layer = choose_layer(task, wanted)
     made = result(layer, task, await deps.store.segments(task.id))
     if form is Format.TXT:
@@ -92,23 +87,8 @@ async def task_result(deps: Deps, call: Call) -> web.StreamResponse:
 
 async def task_messages(deps: Deps, call: Call) -> web.StreamResponse:
     """Show the messages of a task and what became of each."""
-    task = (await _find(deps, call)).task
+    task = (await find_task(deps, call)).task
     return answer(show.messages(await deps.store.messages(task.id)))
-
-
-def _task_id(call: Call) -> str:
-    task_id = call.request.match_info["task_id"]
-    if not _TASK_ID.fullmatch(task_id):
-        raise NotFound
-    return task_id
-
-
-async def _find(deps: Deps, call: Call) -> TaskView:
-    """Find the caller's task; another owner's is as unknown as one that never was."""
-    view = await deps.store.view(_task_id(call), call.owner)
-    if view is None:
-        raise NotFound
-    return view
 
 
 # ---------------------------------------------------------------------------------------------

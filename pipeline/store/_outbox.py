@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from pipeline.core.messages import MessageState, Run
+from pipeline.core.messages import Message, MessageState, Run
 from pipeline.ports import MessageRow, Outgoing
 from pipeline.store import _rows
 from pipeline.store._sql import SQL
@@ -18,6 +18,23 @@ def plan(conn: sqlite3.Connection, task_id: str, runs: Sequence[Run], now: float
         run_id = conn.execute(SQL["insert_run"], robot | {"task_id": task_id}).fetchone()[0]
         columns = [_rows.columns_of_message(message) | robot | {"run_id": run_id} for message in run.messages]
         conn.executemany(SQL["insert_message"], columns)
+
+
+def close_runs(conn: sqlite3.Connection, task_id: str, closing: Message, now: float) -> None:
+    """Drop a task's unsent messages; a run of which something has gone out, or is going out, ends with ``closing``."""
+    conn.execute(SQL["drop_unsent"], {"task_id": task_id})
+    conn.execute(SQL["drop_empty_runs"], {"task_id": task_id})
+    for run in conn.execute(SQL["open_runs"], {"task_id": task_id}).fetchall():
+        own = {"run_id": run["id"], "robot": run["robot"], "now": now}
+        conn.execute(SQL["insert_message"], _rows.columns_of_message(closing) | own)
+
+
+def copy_latest_runs(conn: sqlite3.Connection, task_id: str, now: float) -> None:
+    """Plan a task's latest run for each robot once more, byte for byte; notices are not part of it."""
+    for run in conn.execute(SQL["latest_runs"], {"task_id": task_id}).fetchall():
+        own = {"task_id": task_id, "robot": run["robot"], "now": now}
+        run_id = conn.execute(SQL["insert_run"], own).fetchone()[0]
+        conn.execute(SQL["copy_messages"], {"run_id": run_id, "from_run": run["id"], "now": now})
 
 
 def announce(conn: sqlite3.Connection, task_id: str, runs: Sequence[Run], now: float) -> None:

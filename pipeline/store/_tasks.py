@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from pipeline.core import lifecycle
 from pipeline.core.lifecycle import Settled, Step
-from pipeline.core.messages import Run
+from pipeline.core.messages import Message, Run
 from pipeline.core.progress import Progress, Reading, measure
 from pipeline.core.task import (
     Artifacts,
@@ -106,14 +106,54 @@ def next_due(conn: sqlite3.Connection) -> float | None:
     return due
 
 
-def save(conn: sqlite3.Connection, route: Route, settled: Settled, expected: Status, runs: Sequence[Run]) -> bool:
+def save(
+    conn: sqlite3.Connection,
+    route: Route,
+    settled: Settled,
+    *,
+    expected: Status,
+    runs: Sequence[Run],
+    closing: Message | None,
+) -> bool:
     """Take a task out of its worker's hands, in its new state; False if it is no longer as expected."""
     task = settled.task
     if not _update(conn, task, expected=expected, running_boot=None):
         return False
     _place(conn, route, task.id)
+    if closing is not None:
+        _outbox.close_runs(conn, task.id, closing, task.updated_at)
     _outbox.plan(conn, task.id, runs, task.updated_at)
     return True
+
+
+def restart(
+    conn: sqlite3.Connection, route: Route, settled: Settled, *, expected: Status, dropped: Sequence[str]
+) -> bool:
+    """Start a finished task again; a transcript that is dropped gives its number and its segments back."""
+    task = settled.task
+    if not _update(conn, task, expected=expected, running_boot=None):
+        return False
+    conn.execute(SQL["drop_products"], {"id": task.id, "products": _rows.json_list(dropped)})
+    if "transcript" in dropped:
+        conn.execute(SQL["drop_segments"], {"id": task.id})
+        conn.execute(SQL["drop_sequence"], {"id": task.id})
+    _begin_percent_again(conn, route, task)
+    return True
+
+
+def send_again(conn: sqlite3.Connection, route: Route, settled: Settled, *, expected: Status) -> bool:
+    """Bring a task back to delivery with copies of its latest runs."""
+    task = settled.task
+    if not _update(conn, task, expected=expected, running_boot=None):
+        return False
+    _outbox.copy_latest_runs(conn, task.id, task.updated_at)
+    _begin_percent_again(conn, route, task)
+    return True
+
+
+def _begin_percent_again(conn: sqlite3.Connection, route: Route, task: Task) -> None:
+    conn.execute(SQL["reset_percent"], {"id": task.id})
+    _place(conn, route, task.id)
 
 
 def _update(conn: sqlite3.Connection, task: Task, *, expected: Status, running_boot: str | None) -> bool:
@@ -141,10 +181,10 @@ def orphans(conn: sqlite3.Connection, boot_id: str) -> list[Task]:
 # Working
 
 
-def enter(conn: sqlite3.Connection, route: Route, task_id: str, stage: Stage, now: float) -> None:
+def enter(conn: sqlite3.Connection, route: Route, task_id: str, stage: Stage, now: float) -> bool:
     """Note the stage a worker began; a task that came to its end meanwhile stays as it is."""
     columns = {"id": task_id, "stage": stage, "percent": _least_percent(stage, route), "now": now}
-    conn.execute(SQL["enter_stage"], columns)
+    return conn.execute(SQL["enter_stage"], columns).rowcount == 1
 
 
 def wait_for(conn: sqlite3.Connection, task_id: str, waiting_for: str | None, now: float) -> None:
@@ -152,17 +192,21 @@ def wait_for(conn: sqlite3.Connection, task_id: str, waiting_for: str | None, no
     conn.execute(SQL["wait_for"], {"id": task_id, "waiting_for": waiting_for, "now": now})
 
 
-def keep(conn: sqlite3.Connection, route: Route, task_id: str, makes: str, made: Made, now: float) -> None:
+def keep(conn: sqlite3.Connection, route: Route, task_id: str, makes: str, made: Made, now: float) -> bool:
     """Store a product once, with everything that follows from it; keeping it again changes nothing."""
+    task = get(conn, task_id)
+    if task is None or task.status.final:
+        return False
     product, runs = _product_and_runs(made)
     columns = {"id": task_id, "name": makes, "data": _rows.product_column(makes, product), "now": now}
     if conn.execute(SQL["keep_product"], columns).rowcount == 0:
-        return
+        return True
     is_transcript = isinstance(product, TranscriptInfo)
     sequence = conn.execute(SQL["number_transcript"]).fetchone()[0] if is_transcript else None
     task = load_whole(conn, [task_id])[0]
     _note(conn, route, _with_made(task, made), sequence, now)
     _outbox.plan(conn, task_id, runs, now)
+    return True
 
 
 def _product_and_runs(made: Made) -> tuple[Product, tuple[Run, ...]]:

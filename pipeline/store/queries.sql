@@ -101,6 +101,15 @@ UPDATE task
 -- name: drop_products
 DELETE FROM artifact WHERE task_id = :id AND name IN (SELECT value FROM json_each(:products));
 
+-- name: drop_segments
+DELETE FROM segment WHERE task_id = :id;
+
+-- name: drop_sequence
+UPDATE task SET sequence = NULL WHERE id = :id;
+
+-- name: reset_percent
+UPDATE task SET percent = 0, reading = NULL WHERE id = :id;
+
 -- name: place
 UPDATE task SET lane = :lane, percent = max(percent, :percent) WHERE id = :id;
 
@@ -125,6 +134,29 @@ INSERT INTO run (task_id, robot, made_at) VALUES (:task_id, :robot, :now) RETURN
 -- name: insert_message
 INSERT INTO message (run_id, robot, number, total, kind, format, text, bytes, state, changed_at)
 VALUES (:run_id, :robot, :number, :total, :kind, :format, :text, :bytes, 'planned', :now);
+
+-- name: drop_unsent
+DELETE FROM message
+ WHERE state IN ('planned', 'in_doubt') AND run_id IN (SELECT id FROM run WHERE task_id = :task_id);
+
+-- name: drop_empty_runs
+DELETE FROM run WHERE task_id = :task_id AND NOT EXISTS (SELECT 1 FROM message WHERE run_id = run.id);
+
+-- name: open_runs
+SELECT id, robot FROM run
+ WHERE task_id = :task_id
+   AND EXISTS (SELECT 1 FROM message WHERE run_id = run.id AND number IS NOT NULL)
+   AND NOT EXISTS (SELECT 1 FROM message WHERE run_id = run.id AND number = total AND state IN ('sent', 'refused'));
+
+-- name: latest_runs
+SELECT max(id) AS id, robot FROM run
+ WHERE task_id = :task_id AND EXISTS (SELECT 1 FROM message WHERE run_id = run.id AND number IS NOT NULL)
+ GROUP BY robot;
+
+-- name: copy_messages
+INSERT INTO message (run_id, robot, number, total, kind, format, text, bytes, state, changed_at)
+SELECT :run_id, robot, number, total, kind, format, text, bytes, 'planned', :now
+  FROM message WHERE run_id = :from_run AND number IS NOT NULL ORDER BY id;
 
 -- name: lanes
 SELECT robot FROM message

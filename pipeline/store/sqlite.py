@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pipeline.core.lifecycle import Settled, Step
-from pipeline.core.messages import MessageState, Run
+from pipeline.core.messages import Message, MessageState, Run
 from pipeline.core.progress import Progress
 from pipeline.core.task import Lane, Stage, Status, Task
 from pipeline.core.transcript import Segment
@@ -63,8 +63,20 @@ class SqliteStore:
     async def next_due(self) -> float | None:
         return await self._units.read(_tasks.next_due)
 
-    async def save(self, settled: Settled, *, expected: Status, runs: Sequence[Run] = ()) -> bool:
-        return await self._units.write(lambda conn: _tasks.save(conn, self._route, settled, expected, runs))
+    async def save(
+        self, settled: Settled, *, expected: Status, runs: Sequence[Run] = (), closing: Message | None = None
+    ) -> bool:
+        return await self._units.write(
+            lambda conn: _tasks.save(conn, self._route, settled, expected=expected, runs=runs, closing=closing)
+        )
+
+    async def restart(self, settled: Settled, *, expected: Status, dropped: Sequence[str]) -> bool:
+        return await self._units.write(
+            lambda conn: _tasks.restart(conn, self._route, settled, expected=expected, dropped=dropped)
+        )
+
+    async def send_again(self, settled: Settled, *, expected: Status) -> bool:
+        return await self._units.write(lambda conn: _tasks.send_again(conn, self._route, settled, expected=expected))
 
     async def orphans(self) -> list[Task]:
         return await self._units.read(lambda conn: _tasks.orphans(conn, self._boot_id))
@@ -74,14 +86,14 @@ class SqliteStore:
     async def get(self, task_id: str) -> Task | None:
         return await self._units.read(lambda conn: _tasks.get(conn, task_id))
 
-    async def enter(self, task_id: str, stage: Stage, now: float) -> None:
-        await self._units.write(lambda conn: _tasks.enter(conn, self._route, task_id, stage, now))
+    async def enter(self, task_id: str, stage: Stage, now: float) -> bool:
+        return await self._units.write(lambda conn: _tasks.enter(conn, self._route, task_id, stage, now))
 
     async def wait_for(self, task_id: str, waiting_for: str | None, now: float) -> None:
         await self._units.write(lambda conn: _tasks.wait_for(conn, task_id, waiting_for, now))
 
-    async def keep(self, task_id: str, makes: str, made: Made, now: float) -> None:
-        await self._units.write(lambda conn: _tasks.keep(conn, self._route, task_id, makes, made, now))
+    async def keep(self, task_id: str, makes: str, made: Made, now: float) -> bool:
+        return await self._units.write(lambda conn: _tasks.keep(conn, self._route, task_id, makes, made, now))
 
     async def drop(self, task_id: str, makes: Sequence[str]) -> None:
         await self._units.write(lambda conn: _tasks.drop(conn, self._route, task_id, makes))

@@ -36,11 +36,12 @@ def test_links_resolve(name: str) -> None:
 
 
 def test_version() -> None:
-    """The newest version in the changelog is that of the package."""
+    """The newest version in the changelog is that of the package; what is not released yet stands above it."""
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg", encoding="utf-8")
     assert "attr: pipeline.__version__" == setup["metadata"]["version"]
-    assert pipeline.__version__ == next(iter(sections(page("CHANGELOG.md"))))
+    headings = [heading for heading in sections(page("CHANGELOG.md")) if heading != "Unreleased"]
+    assert pipeline.__version__ == headings[0]
 
 
 # ---------------------------------------------------------------------------------------------

@@ -13,7 +13,10 @@ from typing import Any, Self
 
 import aiohttp
 
+from pipeline.bridge import Bridge
+from pipeline.child import Zygote
 from pipeline.config import Settings
+from pipeline.control import Control
 from pipeline.core import lifecycle
 from pipeline.core.lifecycle import Failed, Settled, Succeeded
 from pipeline.core.messages import Kind, Message, MessageState, Run
@@ -36,6 +39,7 @@ from pipeline.core.task import (
 )
 from pipeline.core.transcript import Segment, Word
 from pipeline.events import EventBus, Watch
+from pipeline.executor import Executor, House
 from pipeline.http.deps import Deps, Missing
 from pipeline.http.server import HttpServer
 from pipeline.intake import Intake
@@ -182,7 +186,12 @@ async def running(folder: Path, *, body_timeout_s: float = 15.0, **sections: dic
     missing: list[Missing] = []
     bus = ObservedBus()
     intake = Intake(store, settings, hints.append)
-    server = HttpServer(deps := Deps(store, intake, keyring, bus, settings, lambda: missing, "1.2.3", body_timeout_s))
+    bridge = Bridge(asyncio.get_running_loop())
+    house = House(bridge, store, Zygote(()), settings, lambda _task_id, _reading: None)
+    control = Control(house, Executor(house, ()), ROUTE, bus, lambda: hints.append(""))
+    server = HttpServer(
+        deps := Deps(store, intake, control, keyring, bus, settings, lambda: missing, "1.2.3", body_timeout_s)
+    )
     await store.open()
     try:
         await server.start()

@@ -13,11 +13,14 @@ from pipeline.core.lifecycle import (
     IllegalTransition,
     Interrupted,
     Succeeded,
+    cancel,
     change,
     claim,
     finish,
     next_step,
+    redeliver,
     rescue,
+    retry,
     settle,
 )
 from pipeline.core.retry import LONGEST_DELAY_S, GiveUp, RetryAt, RetryPolicy
@@ -28,6 +31,7 @@ from pipeline.core.task import (
     Composed,
     Failure,
     Lane,
+    LayerState,
     MediaFile,
     MediaInfo,
     Options,
@@ -93,9 +97,44 @@ def test_a_status_changes_as_the_table_says_or_not_at_all(status: Status, cause:
             change(task, cause, 9.0)
 
 
-def test_nothing_leaves_a_final_status() -> None:
-    """Nothing leaves a final status."""
-    assert [] == [status for status, _ in TRANSITIONS if status.final]
+def test_only_its_owner_brings_a_task_back_from_its_end() -> None:
+    """Only its owner brings a task back from its end."""
+    assert {Cause.RETRIED, Cause.REDELIVERED} == {cause for status, cause in TRANSITIONS if status.final}
+
+
+def test_a_cancelled_task_stays_where_it_was() -> None:
+    """A cancelled task stays where it was, waits for nothing, and is not cancelled twice."""
+    cancelled = cancel(replace(PROCESSING, stage=Stage.TRANSCRIBE, waiting_for=Waiting.DEVICE), 9.0).task
+    assert (Status.CANCELLED, Stage.TRANSCRIBE, None, 9.0) == (
+        cancelled.status,
+        cancelled.stage,
+        cancelled.waiting_for,
+        cancelled.finished_at,
+    )
+    with pytest.raises(IllegalTransition):
+        cancel(cancelled, 10.0)
+
+
+def test_a_retry_begins_before_the_first_product_that_is_missing_or_dropped() -> None:
+    """A retry begins before the first product that is missing or dropped, with fresh attempts and layers."""
+    layers = (("transcript", LayerState.DONE), ("proofread", LayerState.DONE), ("summary", LayerState.DISABLED))
+    done = replace(PROCESSING, status=Status.COMPLETED, attempt=3, artifacts=made(7), layers=layers, failure=FAILURE)
+    again = retry(done, ["proofread", "summary", "messages"], ROUTE, 9.0).task
+    assert (Status.RETRYING, Stage.PROOFREAD, 1, 9.0, None) == (
+        again.status,
+        again.stage,
+        again.attempt,
+        again.not_before,
+        again.failure,
+    )
+    assert ["done", "pending", "disabled"] == [state for _, state in again.layers]
+    assert (PRODUCTS["transcript"], None) == (again.artifacts.transcript, again.artifacts.proofread)
+
+
+def test_a_redelivery_waits_for_delivery() -> None:
+    """A redelivery waits for delivery."""
+    again = redeliver(replace(PROCESSING, status=Status.COMPLETED, stage=Stage.DONE), 9.0).task
+    assert (Status.PROCESSING, Stage.DELIVER, Waiting.DELIVERY) == (again.status, again.stage, again.waiting_for)
 
 
 def test_every_cause_is_explained() -> None:

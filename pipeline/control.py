@@ -1,0 +1,120 @@
+"""What the owner of a task may still ask for: cancel it, do it again, send its messages again."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+
+from pipeline.core.lifecycle import Settled, Step, cancel, redeliver, retry
+from pipeline.core.notices import cancelled_notice
+from pipeline.core.task import Status, Task
+from pipeline.errors import Conflict, InvalidValue, NotFound
+from pipeline.events import EventBus
+from pipeline.executor import Executor, House
+
+AUTO = "auto"
+"""Go on from the first product that is missing."""
+
+
+class Control:
+    """Changes tasks by their owners' wish. One conditional change decides every race with the workers."""
+
+    def __init__(
+        self,
+        house: House,
+        executor: Executor,
+        route: Sequence[Step],
+        bus: EventBus,
+        wake: Callable[[], None],
+    ) -> None:
+        """Take the workers to interrupt; ``wake`` nudges whoever has work after a change."""
+        self._house = house
+        self._store = house.store
+        self._executor = executor
+        self._route = tuple(route)
+        self._bus = bus
+        self._wake = wake
+
+    async def cancel(self, task_id: str) -> bool:
+        """Stop a task, its work and its messages; False if it was cancelled already.
+
+        Raises:
+            NotFound: there is no such task.
+            Conflict: it has finished.
+        """
+        while True:
+            task = await self._get(task_id)
+            if task.status is Status.CANCELLED:
+                return False
+            if task.status.final:
+                raise Conflict(f"it is {task.status}")
+            settled = cancel(task, time.time())
+            closing = cancelled_notice(self._house.settings.wechat.language)
+            if await self._store.save(settled, expected=task.status, closing=closing):
+                break
+        self._executor.interrupt(task_id)
+        await asyncio.to_thread(self._house.clear_work, task_id)
+        self._tell(settled)
+        return True
+
+    async def retry(self, task_id: str, start: str = AUTO) -> None:
+        """Start a finished task again, from its first missing product or from a stage on.
+
+        Raises:
+            NotFound: there is no such task.
+            InvalidValue: ``start`` is neither ``auto`` nor a stage.
+            Conflict: it has not finished, or is completed and no stage is named.
+        """
+        makes = self._makes_from(start)
+        task = await self._get(task_id)
+        if not task.status.final:
+            raise Conflict(f"it is {task.status}")
+        if task.status is Status.COMPLETED and start == AUTO:
+            raise Conflict("it is completed: name the stage to start from")
+        dropped = await asyncio.to_thread(self._dropped, task, makes)
+        settled = retry(task, dropped, self._route, time.time())
+        if not await self._store.restart(settled, expected=task.status, dropped=dropped):
+            raise Conflict("it has just changed")
+        self._tell(settled)
+
+    async def redeliver(self, task_id: str) -> None:
+        """Send a completed task's messages again, as a new run.
+
+        Raises:
+            NotFound: there is no such task.
+            Conflict: it is not completed, or never had messages.
+        """
+        task = await self._get(task_id)
+        if task.status is not Status.COMPLETED:
+            raise Conflict(f"it is {task.status}")
+        if task.artifacts.messages is None or task.artifacts.messages.message_count == 0:
+            raise Conflict("it has no messages")
+        settled = redeliver(task, time.time())
+        if not await self._store.send_again(settled, expected=task.status):
+            raise Conflict("it has just changed")
+        self._tell(settled)
+
+    async def _get(self, task_id: str) -> Task:
+        task = await self._store.get(task_id)
+        if task is None:
+            raise NotFound
+        return task
+
+    def _makes_from(self, start: str) -> list[str]:
+        """The products of ``start`` and of every stage after it; none for ``auto``."""
+        names = [str(step.name) for step in self._route]
+        if start == AUTO:
+            return []
+        if start not in names:
+            raise InvalidValue(f"one of {AUTO}, {', '.join(names)}", param="from")
+        return [step.makes for step in self._route[names.index(start) :]]
+
+    def _dropped(self, task: Task, makes: Sequence[str]) -> list[str]:
+        """``makes``, and the products before them whose files are gone but needed again."""
+        settled = retry(task, makes, self._route, task.updated_at).task
+        return [*makes, *(name for name in self._house.products_gone(settled) if name not in makes)]
+
+    def _tell(self, settled: Settled) -> None:
+        self._bus.record(settled)
+        self._wake()
