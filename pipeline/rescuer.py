@@ -29,6 +29,9 @@ class Rescuer:
         """Give every task that an earlier boot had in hand back to its lane, and sweep what nobody needs."""
         await self._sweep()
         for task in await self._house.store.orphans():
+            if task.status.final:
+                await self._house.store.release(task.id)
+                continue
             gone = self._house.products_gone(task)
             if gone:
                 await self._house.store.drop(task.id, gone)
