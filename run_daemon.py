@@ -136,7 +136,7 @@ async def _run(settings: Settings, folder: DataFolder, keyring: Keyring) -> None
     outbox = Outbox(store, channels, settings.wechat.per_minute, watch, finish=dispatcher.finish_delivered)
     dispatcher.wake = Wakers(text_lane.wake, outbox.wake)
 
-    intake = Intake(store, settings, dispatcher.hint)
+    intake = Intake(store, settings, dispatcher.hint, house.work_folder)
 
     def wake() -> None:
         dispatcher.hint("")

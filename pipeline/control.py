@@ -51,7 +51,7 @@ class Control:
                 raise Conflict(f"it is {task.status}")
             settled = cancel(task, time.time())
             closing = cancelled_notice(self._house.settings.wechat.language)
-            if await self._store.save(settled, expected=task.status, closing=closing):
+            if await self._store.end(settled, expected=task.status, closing=closing):
                 break
         self._executor.interrupt(task_id)
         await asyncio.to_thread(self._house.clear_work, task_id)
@@ -75,7 +75,7 @@ class Control:
         dropped = await asyncio.to_thread(self._dropped, task, makes)
         settled = retry(task, dropped, self._route, time.time())
         if not await self._store.restart(settled, expected=task.status, dropped=dropped):
-            raise Conflict("it has just changed")
+            raise Conflict("its last work is still being ended: try again in a moment")
         self._tell(settled)
 
     async def redeliver(self, task_id: str) -> None:

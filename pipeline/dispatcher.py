@@ -171,7 +171,7 @@ class Dispatcher:
         settled = await self._store.claim(Lane.ASR, time.time(), task.id)
         if settled is None:
             return
-        hint = error.hint().replace("NAME", task.options.model)
+        hint = error.hint(task.options.model)
         failure = Failure(error.type, Stage.TRANSCRIBE, error.message, error.localized, hint, retryable=False)
         outcome = Failed(task.id, Lane.ASR, failure, error.retries, error.times_out)
         self._outcomes.put_nowait((outcome, None))
@@ -195,8 +195,7 @@ class Dispatcher:
             self._running[slot] -= 1
         task = await self._store.get(outcome.task_id)
         if task is None or task.status.final:  # cancelled while a worker had it
-            await asyncio.to_thread(self._house.clear_work, outcome.task_id)
-            self.hint()
+            await self._let_go(outcome.task_id)
             return
         settled = settle(task, outcome, self._route, self._retry, time.time(), random.random())  # noqa: S311 - jitter
         runs = failure_runs(settled.task, self._settings.wechat.language)
@@ -205,6 +204,12 @@ class Dispatcher:
             if settled.cause is Cause.ADVANCED and outcome.lane in NEXT:
                 await self._announce(settled.task, NEXT[outcome.lane])
             await self._pass_on(settled.task)
+
+    async def _let_go(self, task_id: str) -> None:
+        """Clean up behind a worker whose task came to its end meanwhile."""
+        await asyncio.to_thread(self._house.clear_work, task_id)
+        await self._store.release(task_id)
+        self.hint()
 
     async def _announce(self, task: Task, lane: Lane) -> None:
         """Tell the task's robots which lane it has come to, where all steps are wanted."""

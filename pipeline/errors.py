@@ -66,9 +66,9 @@ class TranscribedError(Exception):
         return _join(self.message_zh, self.detail)
 
     @classmethod
-    def hint(cls) -> str:
-        """The cure in both languages, as the API shows it."""
-        return " ".join(cls.cure).strip()
+    def hint(cls, model: str = "NAME") -> str:
+        """The cure in both languages, as the API shows it; ``model`` stands where the cure says NAME."""
+        return " ".join(cls.cure).strip().replace("NAME", model)
 
     def __str__(self) -> str:
         """Read as the English message."""
@@ -224,10 +224,10 @@ class LayerAbsent(Refusal):
 
 
 class BodyTooLarge(Refusal):
-    """The body is larger than api.max_body_mb allows."""
+    """The body is larger than api.max_body_mb allows, or a file in it larger than api.max_upload_mb."""
 
     type, status = "body_too_large", 413
-    message_zh = "请求体超过 api.max_body_mb 的限制。"
+    message_zh = "请求体超过 api.max_body_mb 的限制，或其中的文件超过 api.max_upload_mb 的限制。"
 
 
 class UnsupportedMediaType(Refusal):

@@ -164,7 +164,7 @@ def _failed(unit: WorkUnit, stage: Stage, error: StageFailed) -> Failed:
         stage=stage,
         message=error.message,
         message_zh=error.localized,
-        hint=error.hint(),
+        hint=error.hint(unit.task.options.model),
         retryable=error.retries > 0,
     )
     return Failed(unit.task.id, unit.lane, failure, error.retries, error.times_out)

@@ -1,4 +1,4 @@
-"""Accept a video: check the request, store the task, then hint the queue."""
+"""Accept videos: check the request, store the tasks, then hint the queue."""
 
 from __future__ import annotations
 
@@ -8,17 +8,30 @@ import math
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 import structlog
 
 from pipeline.config import Settings
 from pipeline.core.addresses import Address, AddressPolicy, check_address
 from pipeline.core.share_text import first_link
-from pipeline.core.task import Notify, Options, Priority, Script, Source, Status, Task, first_layers
-from pipeline.errors import InvalidValue, ModelUnavailable, QueueFull, ShuttingDown, UrlRefused
-from pipeline.ports import Added, AlreadyThere, NoRoom, TaskStore
+from pipeline.core.task import (
+    Artifacts,
+    MediaFile,
+    Notify,
+    Options,
+    Priority,
+    Script,
+    Source,
+    Status,
+    Task,
+    first_layers,
+)
+from pipeline.errors import InvalidValue, ModelUnavailable, QueueFull, Refusal, ShuttingDown, UrlRefused
+from pipeline.incoming import UPLOAD_NAME, Incoming, Upload
+from pipeline.ports import Added, AlreadyThere, NewTask, NoRoom, TaskStore
 
 log = structlog.get_logger()
 
@@ -38,7 +51,13 @@ class Submission:
     """What a caller asked for; None leaves the choice to the configuration."""
 
     url: str
-    """The address, or a shared text with the address in it."""
+    """The address, or a shared text with the address in it; of an upload the name of the file."""
+    param: str = "url"
+    """What the request calls the address."""
+    download_url: str | None = None
+    """Where the media lies, if the address does not lead to it."""
+    upload: Upload | None = None
+    """The file, if it came with the request."""
     language: str | None = None
     model: str | None = None
     hotwords: str | None = None
@@ -76,6 +95,7 @@ class Intake:
         store: TaskStore,
         settings: Settings,
         hint: Callable[[str], None],
+        work_folder: Callable[[str], Path],
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Open the door.
@@ -84,11 +104,13 @@ class Intake:
             store: where an accepted task is stored before the caller hears of it.
             settings: limits, and what a request leaves open.
             hint: told the id of a stored task; losing a hint only delays the task.
+            work_folder: tells by a task's id where its files lie.
             clock: seconds since the epoch.
         """
         self._store = store
         self._settings = settings
         self._hint = hint
+        self._work_folder = work_folder
         self._clock = clock
         self._policy = AddressPolicy.parse(settings.download.allow_hosts, settings.download.allow_ports)
         self._room = settings.concurrent.max_workers + settings.concurrent.queue_size
@@ -97,28 +119,64 @@ class Intake:
         self._closed = False
 
     async def accept(self, wanted: Submission, owner: str) -> Accepted:
-        """Store a task for this submission, or find the one that does the same work.
+        """Store a task for this submission, or find the one that does the same work; raises as ``accept_all``."""
+        return (await self.accept_all([wanted], owner))[0]
+
+    async def accept_all(self, wanted: Sequence[Submission], owner: str) -> list[Accepted]:
+        """Store a task for each submission, or find the one that does the same work: for all of them, or for none.
 
         Raises:
-            UrlRefused: the address may not be fetched.
+            UrlRefused: an address may not be fetched.
             ModelUnavailable: the model is not named in the configuration.
-            InvalidValue: the robot is not named in the configuration.
+            InvalidValue: the robot is not named in the configuration, or there are more than ever fit.
             QueueFull: nothing was stored; it says when to try again.
             ShuttingDown: the daemon takes no new work.
         """
-        if self._closed:
-            raise ShuttingDown(retry_after=RESTART_S)
-        task = self._task(wanted, owner)
-        match await self._store.add(task, work_key(task), room=self._room, force=wanted.force):
-            case Added():
-                self._accepted_at.append(task.created_at)
-                self._hint(task.id)
-                log.info("accepted", task=task.id, owner=owner, priority=task.priority.name.lower())
-                return Accepted(task.id, task.status, None, wanted.client_ref)
-            case AlreadyThere(task_id=task_id, status=status):
-                return Accepted(task_id, status, task_id, wanted.client_ref)
-            case NoRoom(unfinished=unfinished):
-                raise self._queue_full(unfinished)
+        self._check_open()
+        new = [NewTask(task, work_key(task)) for task in (self._task(each, owner) for each in wanted)]
+        answer = await self._store.add_all(new, room=self._room, force=any(each.force for each in wanted))
+        if isinstance(answer, NoRoom):
+            raise self._no_room(answer.unfinished, len(new))
+        triples = zip(wanted, new, answer, strict=True)
+        return [self._accepted(each, task.task, outcome) for each, task, outcome in triples]
+
+    def _accepted(self, wanted: Submission, task: Task, outcome: Added | AlreadyThere) -> Accepted:
+        if isinstance(outcome, AlreadyThere):
+            return Accepted(outcome.task_id, outcome.status, outcome.task_id, wanted.client_ref)
+        self._accepted_at.append(task.created_at)
+        self._hint(task.id)
+        log.info("accepted", task=task.id, owner=task.owner, priority=task.priority.name.lower())
+        return Accepted(task.id, task.status, None, wanted.client_ref)
+
+    def receive(self) -> Incoming:
+        """Make room for a file that is about to come.
+
+        Raises:
+            ShuttingDown: the daemon takes no new work.
+        """
+        self._check_open()
+        task_id = new_id(self._clock())
+        return Incoming(
+            task_id,
+            self._work_folder(task_id),
+            max_mb=self._settings.api.max_upload_mb,
+            min_free_gb=self._settings.storage.min_free_gb,
+        )
+
+    async def accept_upload(self, wanted: Submission, incoming: Incoming, owner: str) -> Accepted:
+        """Accept a file that has come; it stays only if a new task needs it. Not to be cancelled. Raises as ``accept``.
+
+        A file whose fate is not known stays as well: if it has no task, the next start removes it.
+        """
+        upload = await incoming.finish()
+        try:
+            accepted = await self.accept(replace(wanted, upload=upload), owner)
+        except Refusal:
+            await incoming.discard()
+            raise
+        if accepted.duplicate_of:
+            await incoming.discard()
+        return accepted
 
     def close(self) -> None:
         """Take no new work from now on."""
@@ -129,15 +187,20 @@ class Intake:
         """Whether no new work is taken."""
         return self._closed
 
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ShuttingDown(retry_after=RESTART_S)
+
     def _task(self, wanted: Submission, owner: str) -> Task:
-        address = self._address(wanted.url)
         options = self._options(wanted)
         now = self._clock()
+        upload = wanted.upload
         return Task(
-            id=new_id(now),
+            id=upload.task_id if upload else new_id(now),
             owner=owner,
-            source=Source(address.url, address.canonical),
+            source=self._source(wanted),
             options=options,
+            artifacts=Artifacts(file=MediaFile(UPLOAD_NAME, upload.size_bytes) if upload else None),
             created_at=now,
             updated_at=now,
             priority=wanted.priority,
@@ -146,11 +209,20 @@ class Intake:
             layers=first_layers(options),
         )
 
-    def _address(self, url: str) -> Address:
+    def _source(self, wanted: Submission) -> Source:
+        if wanted.upload:
+            return Source.of_upload(wanted.url, wanted.upload.sha256)
+        page = self._address(first_link(wanted.url), wanted.param)
+        if wanted.download_url is None:
+            return Source(page.url, page.canonical)
+        media = self._address(wanted.download_url, "download_url")
+        return Source(page.url, f"{page.canonical} {media.canonical}", media.url)
+
+    def _address(self, url: str, param: str) -> Address:
         try:
-            return check_address(first_link(url), self._policy)
+            return check_address(url, self._policy)
         except UrlRefused as refusal:
-            refusal.param = "url"
+            refusal.param = param
             raise
 
     def _options(self, wanted: Submission) -> Options:
@@ -189,8 +261,13 @@ class Intake:
             )
         return (name,)
 
-    def _queue_full(self, unfinished: int) -> QueueFull:
+    def _no_room(self, unfinished: int, wanted: int) -> Refusal:
         """Estimate from the latest acceptances: as many places became free in that time as were taken again."""
+        if wanted > self._room:
+            return InvalidValue(
+                f"{wanted} are more than ever fit: concurrent.max_workers + concurrent.queue_size = {self._room}",
+                param="urls",
+            )
         pace_s = (self._clock() - self._accepted_at[0]) / len(self._accepted_at)
         concurrent = self._settings.concurrent
         return QueueFull(

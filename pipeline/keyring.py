@@ -168,7 +168,7 @@ def _owners(tokens: set[str]) -> dict[str, str]:
     return {digest: DEFAULT_OWNER if alone else f"t-{digest[:12]}" for digest in digests}
 
 
-def digest(token: bytes) -> str:
+def digest_of(token: bytes) -> str:
     """What is kept of a token: its SHA-256, in hex."""
     return hashlib.sha256(token).hexdigest()
 

@@ -37,6 +37,7 @@ LONGEST_WORDS = 300
 _THOUGHTS = re.compile(r"\A.*</think>", re.DOTALL)
 """What models that think aloud put before their answer; some servers leave it there, with or without its start."""
 
+
 class Endpoint:
     """Sends questions; ``load`` it on a thread, then use it on the loop."""
 

@@ -352,17 +352,26 @@ class TaskStore(Protocol):
         """When the next retrying task may start; None if no task is retrying."""
         ...
 
-    async def save(
-        self, settled: Settled, *, expected: Status, runs: Sequence[Run] = (), closing: Message | None = None
-    ) -> bool:
-        """Store a change and the runs that announce it, if the status is still ``expected``.
+    async def save(self, settled: Settled, *, expected: Status, runs: Sequence[Run] = ()) -> bool:
+        """Store a change and the runs that announce it, if the status is still ``expected``."""
+        ...
 
-        With ``closing`` the task's unsent messages are dropped, and a run that has begun ends with that message.
+    async def end(self, settled: Settled, *, expected: Status, closing: Message) -> bool:
+        """Store the end of a task that a worker may still have in hand, if its status is still ``expected``.
+
+        Its unsent messages are dropped; a run that has begun ends with ``closing``.
         """
         ...
 
+    async def release(self, task_id: str) -> None:
+        """Note that the worker of a task that was ended has let go of it."""
+        ...
+
     async def restart(self, settled: Settled, *, expected: Status, dropped: Sequence[str]) -> bool:
-        """Store that a finished task starts again without these products, if its status is still ``expected``."""
+        """Store that a finished task starts again without these products.
+
+        False if its status is not ``expected``, or a worker still has it in hand.
+        """
         ...
 
     async def send_again(self, settled: Settled, *, expected: Status) -> bool:

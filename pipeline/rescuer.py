@@ -29,6 +29,9 @@ class Rescuer:
         """Give every task that an earlier boot had in hand back to its lane, and sweep what nobody needs."""
         await self._sweep()
         for task in await self._house.store.orphans():
+            if task.status.final:
+                await self._house.store.release(task.id)
+                continue
             gone = self._house.products_gone(task)
             if gone:
                 await self._house.store.drop(task.id, gone)
@@ -43,13 +46,13 @@ class Rescuer:
         """Nothing runs on."""
 
     async def _sweep(self) -> None:
-        """Remove the work folders of tasks that have ended or have their transcript."""
-        if self._house.settings.storage.keep_media:
-            return
+        """Remove the work folders of tasks that have ended or have their transcript, and those that have no task."""
+        keep_media = self._house.settings.storage.keep_media
         folders = await asyncio.to_thread(_folders, self._house.work_folder("x").parent)
         for folder in folders:
             task = await self._house.store.get(folder.name)
-            if task is None or task.status.final or task.artifacts.transcript is not None:
+            done = task is not None and (task.status.final or task.artifacts.transcript is not None)
+            if task is None or (done and not keep_media):
                 await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
 

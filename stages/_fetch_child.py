@@ -37,12 +37,14 @@ FILE_SIZE_SLACK_BYTES = 64 * MIB
 
 
 def warm() -> None:
-    """Do once, in the zygote, what every child would do again: build the list of sites and their patterns."""
+    """Do once, in the zygote, what every child would do again: build the list of sites and compile their patterns."""
     import yt_dlp  # noqa: PLC0415 - heavy: loaded by the zygote, before it forks
 
+    nowhere = "https://warm.invalid/"
     with yt_dlp.YoutubeDL({"quiet": True, "cachedir": False}) as ydl:
         for extractor in ydl._ies.values():  # noqa: SLF001 - yt-dlp has no public way to do this ahead of a request
-            extractor.suitable("https://warm.invalid/")
+            extractor.suitable(nowhere)
+            list(extractor.extract_from_webpage(ydl, nowhere, ""))  # a generator; on an empty page it finds nothing
 
 
 def main(request: dict[str, Any], emit: Emit) -> dict[str, Any]:

@@ -134,17 +134,29 @@ def save(
     *,
     expected: Status,
     runs: Sequence[Run],
-    closing: Message | None,
 ) -> bool:
     """Take a task out of its worker's hands, in its new state; False if it is no longer as expected."""
     task = settled.task
     if not _update(conn, task, expected=expected, running_boot=None):
         return False
     _place(conn, route, task.id)
-    if closing is not None:
-        _outbox.close_runs(conn, task.id, closing, task.updated_at)
     _outbox.plan(conn, task.id, runs, task.updated_at)
     return True
+
+
+def end(conn: sqlite3.Connection, settled: Settled, expected: Status, closing: Message) -> bool:
+    """Bring a task to its end over the head of its worker, who keeps it in hand until he lets go of it."""
+    task = settled.task
+    row = conn.execute(SQL["boot_of"], {"id": task.id}).fetchone()
+    if row is None or not _update(conn, task, expected=expected, running_boot=row["running_boot"]):
+        return False
+    _outbox.close_runs(conn, task.id, closing, task.updated_at)
+    return True
+
+
+def release(conn: sqlite3.Connection, task_id: str) -> None:
+    """Note that no worker has the task in hand any more."""
+    conn.execute(SQL["release"], {"id": task_id})
 
 
 def restart(
@@ -152,6 +164,9 @@ def restart(
 ) -> bool:
     """Start a finished task again; a transcript that is dropped gives its number and its segments back."""
     task = settled.task
+    row = conn.execute(SQL["boot_of"], {"id": task.id}).fetchone()
+    if row is None or row["running_boot"] is not None:
+        return False
     if not _update(conn, task, expected=expected, running_boot=None):
         return False
     conn.execute(SQL["drop_products"], {"id": task.id, "products": _rows.json_list(dropped)})

@@ -67,6 +67,12 @@ UPDATE task
        percent = CASE WHEN :status = 'completed' THEN 100.0 ELSE percent END
  WHERE id = :id AND status = :expected;
 
+-- name: boot_of
+SELECT running_boot FROM task WHERE id = :id;
+
+-- name: release
+UPDATE task SET running_boot = NULL WHERE id = :id;
+
 -- name: orphans
 SELECT id FROM task
  WHERE running_boot IS NOT NULL AND running_boot <> :boot_id

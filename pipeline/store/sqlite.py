@@ -10,7 +10,19 @@ from pipeline.core.messages import Message, MessageState, Run
 from pipeline.core.progress import Progress
 from pipeline.core.task import Lane, Stage, Status, Task
 from pipeline.core.transcript import Segment
-from pipeline.ports import Added, AlreadyThere, Answer, Made, MessageRow, NewTask, NoRoom, Outgoing, Reply, TaskView, TooLong
+from pipeline.ports import (
+    Added,
+    AlreadyThere,
+    Answer,
+    Made,
+    MessageRow,
+    NewTask,
+    NoRoom,
+    Outgoing,
+    Reply,
+    TaskView,
+    TooLong,
+)
 from pipeline.store import _file, _outbox, _tasks, _views
 from pipeline.store._unit import UnitsOfWork
 
@@ -63,12 +75,16 @@ class SqliteStore:
     async def next_due(self) -> float | None:
         return await self._units.read(_tasks.next_due)
 
-    async def save(
-        self, settled: Settled, *, expected: Status, runs: Sequence[Run] = (), closing: Message | None = None
-    ) -> bool:
+    async def save(self, settled: Settled, *, expected: Status, runs: Sequence[Run] = ()) -> bool:
         return await self._units.write(
-            lambda conn: _tasks.save(conn, self._route, settled, expected=expected, runs=runs, closing=closing)
+            lambda conn: _tasks.save(conn, self._route, settled, expected=expected, runs=runs)
         )
+
+    async def end(self, settled: Settled, *, expected: Status, closing: Message) -> bool:
+        return await self._units.write(lambda conn: _tasks.end(conn, settled, expected, closing))
+
+    async def release(self, task_id: str) -> None:
+        await self._units.write(lambda conn: _tasks.release(conn, task_id))
 
     async def restart(self, settled: Settled, *, expected: Status, dropped: Sequence[str]) -> bool:
         return await self._units.write(

@@ -6,8 +6,6 @@ import asyncio
 import re
 from collections.abc import Sequence
 
-import pytest
-
 from tests.acceptance.conftest import Start
 from tests.acceptance.rows import rows
 from tests.daemon import Client, Json
@@ -224,14 +222,13 @@ async def test_the_pace_of_a_robot_holds_across_a_restart(site: Site, wecom: WeC
     assert (3, 3) == (len(wecom.robot("paced").arrivals), len(wecom.robot("other").arrivals))
 
 
-@pytest.mark.parametrize("language", ["zh", "en"])
-async def test_without_a_robot_messages_stay_in_the_inbox(site: Site, start: Start, language: str) -> None:
+async def test_without_a_robot_messages_stay_in_the_inbox(site: Site, start: Start) -> None:
     """Messages are listed as sent by no robot, in the language of the configuration."""
-    daemon = start(llm=SHORT_TEXTS_TOO, wechat={"language": language})
+    daemon = start(llm=SHORT_TEXTS_TOO, wechat={"language": "en"})
     async with Client(daemon) as client:
         state = await client.finished(await client.submit(serve_speech(site, 0, 3)))
         messages = await client.messages(state["task_id"])
         check_run(messages, await client.text(f"/api/task/{state['task_id']}/result", format="txt"))
     assert {("inbox", None, "sent")} == {(one["channel"], one["robot"], one["state"]) for one in messages}
     assert all(one["sent_at"] and one["bytes"] == len(one["text"].encode()) for one in messages)
-    assert {"zh": "摘要", "en": "Summary"}[language] == messages[1]["text"].splitlines()[1]
+    assert "(2/3)\nSummary\n" == messages[1]["text"][:14]

@@ -119,20 +119,13 @@ def _let_all_go(tasks: Tasks) -> None:
 
 def _kill(daemon: Daemon) -> None:
     """End the daemon as a power failure would; its children must follow it by themselves."""
-    with contextlib.ExitStack() as closing:
-        endings = select.poll()
-        waiting = set()
-        for pid in daemon.processes() - {daemon.pid}:
-            with contextlib.suppress(ProcessLookupError):
-                waiting.add(ending := os.pidfd_open(pid))
-                closing.callback(os.close, ending)
-                endings.register(ending, select.POLLIN)
-        daemon.kill()
-        deadline = time.monotonic() + CHILDREN_S
-        while waiting and (left_s := deadline - time.monotonic()) > 0:
-            for ending, _ in endings.poll(1000 * left_s):
-                endings.unregister(ending)
-                waiting.remove(ending)
+    daemon.kill()
+    deadline = time.monotonic() + CHILDREN_S
+    for child in daemon.processes():
+        with contextlib.suppress(ProcessLookupError):
+            ending = os.pidfd_open(child)
+            select.select([ending], [], [], max(0.0, deadline - time.monotonic()))
+            os.close(ending)
     assert set() == daemon.processes()
 
 

@@ -110,6 +110,15 @@ async def test_a_failed_task_starts_again_with_fresh_attempts(api: Api) -> None:
     await life.claimed()
 
 
+async def test_a_cancelled_task_starts_again_once_its_worker_has_let_go(api: Api) -> None:
+    """A cancelled task starts again once its worker has let go of it: two never work on it at the same time."""
+    life = await Life(api, await api.submitted()).claimed()
+    await post(api, life.task_id, "cancel")
+    assert (409, "conflict") == await post(api, life.task_id, "retry")
+    await api.store.release(life.task_id)
+    assert (202, None) == await post(api, life.task_id, "retry")
+
+
 @pytest.mark.parametrize(
     ("start", "stage", "layers"),
     [

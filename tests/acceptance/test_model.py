@@ -1,0 +1,134 @@
+"""The speech model: missing, damaged, or its process killed in the middle of its work."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from examples.scoring import error_rate
+from tests.acceptance.conftest import Start
+from tests.acceptance.rows import rows
+from tests.daemon import ROOT, Client, Daemon
+from tests.fakes import media
+from tests.fakes.site import Reply, Site
+
+ENGINE = b"pipeline.engine.asr_host"
+SENTENCES = 70
+WORST_ERROR_RATE = 0.01
+"""Less than one sentence of them all."""
+FEW = 10
+"""Segments that are stored when the engine is killed, at least."""
+
+
+@pytest.fixture
+def _no_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Let programs find neither the hub nor anything that was fetched from it."""
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:1")
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
+
+
+def serve_short(site: Site, number: int) -> str:
+    """Serve a recording of one sentence."""
+    return site.serve(f"/{number}.wav", Reply(body=media.speech(media.story(number, 1))))
+
+
+@pytest.mark.usefixtures("_no_hub")
+async def test_a_missing_model_fails_only_the_tasks_that_need_it(site: Site, start: Start) -> None:
+    """The daemon starts, says loudly what to do, fails tasks for this model with the cure, and goes on with others."""
+    daemon = start(transcribe={"model": "auto", "models": ["demo"], "device": "cpu"})
+    told = daemon.console.wait(lambda lines: any("model is missing" in line for line in lines), 30)
+    assert any("models fetch small" in line for line in told)
+    async with Client(daemon) as client:
+        ids = [await client.submit(serve_short(site, 0)), await client.submit(serve_short(site, 1), model="demo")]
+        without, with_demo = [await client.finished(task_id) for task_id in ids]
+        status, answer = await client.get("/readyz")
+    assert ("failed", "model_missing", "transcribe") == (
+        without["status"], without["error"]["type"], without["error"]["stage"],
+    )  # fmt: skip
+    assert "models fetch small" in without["error"]["hint"]
+    assert ("completed", "demo") == (with_demo["status"], with_demo["model"])
+    [lack] = answer["data"]["missing"]
+    assert (503, "model:small") == (status, lack["what"])
+    assert "models fetch small" in lack["message"]
+
+
+@pytest.mark.usefixtures("_no_hub")
+def test_models_are_listed_and_fetched_by_name(tmp_path: Path) -> None:
+    """The list tells what is here and how to get what is not; a name that nobody knows is an error in two languages."""
+    daemon = Daemon(tmp_path / "unused", transcribe={"model": "auto", "models": ["demo"], "device": "cpu"})
+    listed = _models(daemon, "list")
+    missing, here = listed.stdout.splitlines()
+    assert (0, "") == (listed.returncode, listed.stderr)
+    assert missing.startswith("auto = small ")
+    assert "models fetch small" in missing
+    assert here.split() == ["demo", str(ROOT / "models" / "demo")]
+    assert 0 == _models(daemon, "fetch", "demo").returncode
+    unknown = _models(daemon, "fetch", "nonsense")
+    assert (1, "") == (unknown.returncode, unknown.stdout)
+    assert "nonsense" in unknown.stderr
+    assert "Traceback" not in unknown.stderr
+    assert "本机没有语音模型" in unknown.stderr
+
+
+def _models(daemon: Daemon, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "run_daemon.py", "--config", str(daemon.config), "models", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+
+
+async def test_a_damaged_model_fails_only_the_tasks_that_need_it(site: Site, start: Start, tmp_path: Path) -> None:
+    """Weights that are cut off are ``model_corrupt``, with the cure, while another model goes on."""
+    damaged = tmp_path / "damaged"
+    shutil.copytree(ROOT / "models" / "demo", damaged)
+    os.truncate(damaged / "model.bin", (damaged / "model.bin").stat().st_size // 2)
+    daemon = start(transcribe={"model": "demo", "models": [str(damaged)]})
+    async with Client(daemon) as client:
+        ids = [await client.submit(serve_short(site, number), model=str(damaged)) for number in range(2)]
+        ids.append(await client.submit(serve_short(site, 2)))
+        *without, with_demo = [await client.finished(task_id) for task_id in ids]
+    assert [("failed", "model_corrupt", "transcribe", 1)] * 2 == [
+        (state["status"], state["error"]["type"], state["error"]["stage"], state["attempt"]) for state in without
+    ]
+    assert all(f"models fetch {damaged}" in state["error"]["hint"] for state in without)
+    assert "completed" == with_demo["status"]
+
+
+async def test_a_killed_engine_goes_on_from_the_last_stored_segment(site: Site, start: Start) -> None:
+    """Its task takes a second attempt, keeps the segments it had, and neither loses nor repeats a sentence."""
+    spoken = media.story(4, SENTENCES)
+    url = site.serve("/long.wav", Reply(body=media.speech(spoken)))
+    daemon = start(scheduler={"retry_delay_s": 0.0})
+    async with Client(daemon) as client:
+        task_id = await client.submit(url)
+        stored = await _stored_segments(client, daemon, task_id)
+        os.kill(_engine_of(daemon), signal.SIGKILL)
+        state = await client.finished(task_id)
+        segments = (await client.result(task_id, layer="raw"))["segments"]
+    assert ("completed", 2) == (state["status"], state["attempt"])
+    assert len(stored) < SENTENCES
+    assert [text for (text,) in stored] == [segment["text"] for segment in segments[: len(stored)]]
+    heard = "".join(segment["text"] for segment in segments)
+    assert error_rate(media.text_of(spoken), heard, "en") < WORST_ERROR_RATE
+
+
+async def _stored_segments(client: Client, daemon: Daemon, task_id: str) -> list[tuple[str]]:
+    """Wait until some segments of a task are stored; returns their texts."""
+    async with asyncio.timeout(60):
+        while True:
+            state = await client.get(f"/api/task/{task_id}", wait=0.05)
+            assert state[1]["data"]["status"] == "processing"
+            stored = rows(daemon, "SELECT text FROM segment ORDER BY id")
+            if len(stored) >= FEW:
+                return stored
+
+
+def _engine_of(daemon: Daemon) -> int:
+    """The process id of the engine, by its command line."""
+    [pid] = [pid for pid in daemon.processes() if ENGINE in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    return pid

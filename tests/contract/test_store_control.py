@@ -1,0 +1,119 @@
+"""What an owner may ask for: the end of a task, its restart, its messages once more."""
+
+from __future__ import annotations
+
+from pipeline.core.lifecycle import cancel, finish, redeliver, retry
+from pipeline.core.messages import Kind, Message, MessageState
+from pipeline.core.task import Lane, Status, Task
+from pipeline.ports import TaskStore
+from tests.contract.conftest import SqliteStores
+from tests.contract.examples import MADE, NOW, ROUTE, add, claimed, compose, keep_until, run
+
+CLOSING = Message(None, None, Kind.NOTICE, "text", "cancelled")
+
+
+async def stored(store: TaskStore, task_id: str) -> Task:
+    task = await store.get(task_id)
+    assert task is not None
+    return task
+
+
+async def end(store: TaskStore, task_id: str) -> bool:
+    task = await stored(store, task_id)
+    return await store.end(cancel(task, NOW), expected=task.status, closing=CLOSING)
+
+
+async def again(store: TaskStore, task_id: str, *dropped: str) -> bool:
+    task = await stored(store, task_id)
+    return await store.restart(retry(task, dropped, ROUTE, NOW), expected=task.status, dropped=dropped)
+
+
+async def send(store: TaskStore, robot: str | None) -> None:
+    outgoing = await store.next_message(robot)
+    assert outgoing is not None
+    await store.mark(outgoing.id, MessageState.SENDING, NOW, expected=outgoing.state)
+    await store.mark(outgoing.id, MessageState.SENT, NOW, expected=MessageState.SENDING)
+
+
+async def texts(store: TaskStore, task_id: str) -> list[str]:
+    return [row.message.text for row in await store.messages(task_id)]
+
+
+async def complete(store: TaskStore, task_id: str) -> None:
+    for robot in await store.lanes():
+        while await store.next_message(robot) is not None:
+            await send(store, robot)
+    task = await stored(store, task_id)
+    assert await store.save(finish(task, NOW), expected=task.status)
+
+
+async def test_an_ended_task_is_left_by_its_worker(store: TaskStore) -> None:
+    """An ended task keeps nothing its worker brings, and starts again only after its worker has let go."""
+    await add(store, "a")
+    await claimed(store, "a")
+    assert await end(store, "a")
+    assert not await store.enter("a", ROUTE[0].name, NOW)
+    assert not await store.keep("a", "media", MADE["media"], NOW)
+    assert not await again(store, "a")
+    await store.release("a")
+    assert await again(store, "a")
+    assert Status.RETRYING == (await stored(store, "a")).status
+
+
+async def test_an_end_is_decided_once(store: TaskStore) -> None:
+    """An end is stored only if the status is still as expected."""
+    await add(store, "a")
+    pending = await stored(store, "a")
+    await claimed(store, "a")
+    assert not await store.end(cancel(pending, NOW), expected=pending.status, closing=CLOSING)
+    assert Status.PROCESSING == (await stored(store, "a")).status
+
+
+async def test_an_end_drops_runs_that_have_not_begun_and_closes_those_that_have(store: TaskStore) -> None:
+    """An end drops runs that have not begun, closes those that have, and leaves those that are complete."""
+    await compose(store, "a", run("a1", "a2", robot="r"), run("b1", robot="s"), run("c1", "c2", robot="q"))
+    await send(store, "r")
+    await send(store, "s")
+    assert await end(store, "a")
+    assert ["a1", "cancelled", "b1"] == await texts(store, "a")
+    assert ["r"] == await store.lanes()
+
+
+async def test_an_ended_task_in_hand_of_a_dead_boot_is_an_orphan(stores: SqliteStores) -> None:
+    """An ended task that was in hand when the daemon died is among the orphans, so that it is let go."""
+    store = await stores.boot("one")
+    await add(store, "a")
+    await claimed(store, "a")
+    await end(store, "a")
+    store = await stores.boot("two")
+    assert ["a"] == [task.id for task in await store.orphans()]
+
+
+async def test_a_restart_forgets_what_is_dropped(store: TaskStore) -> None:
+    """A restart forgets what is dropped, the number and segments of a dropped transcript too, and percent."""
+    await compose(store, "a", run("one"))
+    await complete(store, "a")
+    assert await again(store, "a", "transcript", "proofread", "summary", "messages")
+    task = await stored(store, "a")
+    assert (None, None, MADE["audio"].product) == (task.sequence, task.artifacts.transcript, task.artifacts.audio)
+    assert () == await store.segments("a")
+    view = await store.view("a", task.owner)
+    assert view is not None
+    assert view.progress is None or view.progress.percent < 100
+    settled = await store.claim(Lane.ASR, NOW)
+    assert settled is not None
+    await keep_until(store, "a", None)
+    assert (await stored(store, "a")).sequence == 2
+
+
+async def test_messages_go_out_once_more_unchanged(store: TaskStore) -> None:
+    """Messages go out once more, unchanged, one latest run for each robot, without notices."""
+    await compose(store, "a", run("1", "2", robot="r"), run("3"))
+    await store.announce("a", [run("unrelated", robot="idle")], NOW)
+    await complete(store, "a")
+    for times in (2, 3):
+        task = await stored(store, "a")
+        assert await store.send_again(redeliver(task, NOW), expected=task.status)
+        assert times == (await texts(store, "a")).count("1")
+        assert {"r", "idle", None} == set(await store.lanes())
+        await complete(store, "a")
