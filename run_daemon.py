@@ -1,245 +1,69 @@
-"""The composition root: the whole machine on one page.
+"""``python run_daemon.py``: run the daemon, or one of the commands in ``pipeline.cli``.
 
-``python run_daemon.py`` runs the daemon; other commands are handed to ``pipeline.cli``. This is the only
-file that knows both packages, ``pipeline`` (the house) and ``stages`` (what is done to a video).
+The daemon itself, the whole machine on one page, is ``daemon.py``. What takes long to import is imported where it is
+needed: who only looks at the help or at a task waits for nothing else.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import functools
 import json
 import os
-import secrets
-import signal
 import sys
+from typing import TYPE_CHECKING
 
-import aiohttp
-import structlog
-
-from pipeline import __version__
-from pipeline.bridge import Bridge
-from pipeline.child import Zygote
 from pipeline.cli import DATA_FOLDER, FAILED, FINE, USAGE, commands
-from pipeline.config import Settings, load_settings, not_in_effect, schema, secrets_of
-from pipeline.control import Control
-from pipeline.core.placement import Device
-from pipeline.data_folder import DataFolder
-from pipeline.dispatcher import Dispatcher, Wakers
-from pipeline.engine.devices import find_devices
-from pipeline.engine.local import LocalEngine
-from pipeline.engine.models import ModelShelf, Stock, resolve_auto
 from pipeline.errors import CommandFailed, ConfigInvalid, DataFolderUnusable
-from pipeline.events import EventBus
-from pipeline.executor import Executor, House
-from pipeline.http.deps import Deps, Missing
-from pipeline.http.server import HttpServer
-from pipeline.intake import Intake
-from pipeline.keyring import Keyring
-from pipeline.llm import Llm
-from pipeline.log import hide, set_up
-from pipeline.outbox import Outbox
-from pipeline.ports import Channel
-from pipeline.progress_board import ProgressBoard
-from pipeline.rescuer import Rescuer
-from pipeline.service import LoopDied, Service, Watch, run_services
-from pipeline.store.sqlite import SqliteStore
-from pipeline.text_lane import TextLane
-from pipeline.workers import Workers
-from stages import ROUTE
-from stages.channels.inbox import Inbox
-from stages.channels.wecom import WecomRobot
 
-log = structlog.get_logger()
+if TYPE_CHECKING:
+    from pipeline.config import Settings
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns its exit code."""
     arguments = commands.parse(sys.argv[1:] if argv is None else argv)
     try:
-        return _command(arguments)
+        return _run(arguments)
     except ConfigInvalid as invalid:
         print(*invalid.problems, sep="\n", file=sys.stderr)
         return USAGE
-    except (CommandFailed, DataFolderUnusable) as error:
-        print(error.message, error.localized, sep="\n", file=sys.stderr)
-        return DATA_FOLDER if isinstance(error, DataFolderUnusable) else FAILED
+    except DataFolderUnusable as unusable:
+        print(unusable.message, unusable.localized, sep="\n", file=sys.stderr)
+        return DATA_FOLDER
+    except CommandFailed as failure:
+        print(failure.message, failure.localized, sep="\n", file=sys.stderr)
+        return FAILED
     except BrokenPipeError:  # whoever read what we print has seen enough, as in `logs | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
 
 
-def _command(arguments: argparse.Namespace) -> int:
-    if arguments.print_schema:
-        print(json.dumps(schema(), ensure_ascii=False, indent=2))
-        return FINE
-
+def _run(arguments: argparse.Namespace) -> int:
     def load() -> Settings:
-        return load_settings(arguments.config, overrides=_overrides(arguments))
+        from pipeline.config import load_settings
 
+        given = {"api.host": arguments.host, "api.port": arguments.port}
+        overrides = {key: value for key, value in given.items() if value is not None}
+        return load_settings(arguments.config, overrides=overrides)
+
+    if arguments.print_schema:
+        return _print_schema()
     if arguments.check_config:
         load()
         print(f"{arguments.config}: fine / 配置正确")
         return FINE
     if arguments.command in {None, "serve"}:
-        return serve(load())
+        from daemon import serve
+
+        return serve(load)
     return commands.run(arguments, load)
 
 
-def _overrides(arguments: argparse.Namespace) -> dict[str, object]:
-    given = {"api.host": arguments.host, "api.port": arguments.port}
-    return {key: value for key, value in given.items() if value is not None}
+def _print_schema() -> int:
+    from pipeline.config import schema
 
-
-def serve(settings: Settings) -> int:
-    """Hold the data folder and run the daemon until it is told to stop."""
-    with DataFolder(settings.storage.dir) as folder:
-        for secret in secrets_of(settings):
-            hide(secret)
-        set_up(settings.log, console=True)
-        keyring = Keyring.open(settings)
-        idle = not_in_effect(settings)
-        if idle:
-            log.warning("not in effect yet", keys=idle)
-        try:
-            asyncio.run(_run(settings, folder, keyring))
-        except LoopDied:
-            return FAILED
+    print(json.dumps(schema(), ensure_ascii=False, indent=2))
     return FINE
-
-
-async def _run(settings: Settings, folder: DataFolder, keyring: Keyring) -> None:
-    """Make every part, in order; run them; stop them in reverse."""
-    stop_asked = asyncio.Event()
-    _obey_signals(stop_asked)
-
-    devices = find_devices(settings.transcribe.device, settings.scheduler.max_tasks_per_gpu)
-    settings = _with_model(settings, resolve_auto(settings.transcribe.model, devices))
-
-    watch, bus = Watch(), EventBus()
-    bridge = Bridge(asyncio.get_running_loop())
-    zygote = Zygote(("stages._fetch_child", "stages._decode_child", "yt_dlp", "av"))
-    store = SqliteStore(folder.database, ROUTE, boot_id=secrets.token_hex(8))
-    board = ProgressBoard(store, ROUTE, watch)
-    llm = Llm(settings.llm) if settings.llm.base_url else None
-    house = House(bridge, store, zygote, settings, board.note, llm)
-    executor = Executor(house, ROUTE)
-
-    shelf = ModelShelf(bridge, zygote, house.stop, on_change=lambda: dispatcher.hint(""))
-    engine = LocalEngine(bridge, executor, shelf, settings, devices)
-    dispatcher = Dispatcher(house, engine, shelf, devices, ROUTE, bus, watch)
-    text_lane = TextLane(bridge, store, executor, watch, settings.llm.queue_size, on_outcome=dispatcher.text_came_back)
-    # A kept connection may close just as a message is written, which would put it in doubt for nothing.
-    session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True))
-    channels = _channels(settings, session)
-    outbox = Outbox(store, channels, settings.wechat.per_minute, watch, finish=dispatcher.finish_delivered)
-    dispatcher.wake = Wakers(text_lane.wake, outbox.wake)
-
-    intake = Intake(store, settings, dispatcher.hint, house.work_folder)
-
-    def wake() -> None:
-        dispatcher.hint("")
-        text_lane.wake()
-        outbox.wake()
-
-    control = Control(house, executor, ROUTE, bus, wake)
-    model = settings.transcribe.model
-    readiness = functools.partial(_missing, shelf, model, llm, outbox)
-    deps = Deps(store, intake, control, keyring, bus, settings, readiness, __version__)
-    server = HttpServer(deps)
-    workers = Workers(house, engine, settle_rest=dispatcher.settle_rest)
-    announcement = _Announcement(folder, server, devices, settings)
-
-    await store.open()
-    try:
-        shelf.want(model)
-        services: list[Service] = [
-            Rescuer(house, ROUTE),
-            board,
-            workers,
-            dispatcher,
-            text_lane,
-            outbox,
-            server,
-            announcement,
-        ]
-        await run_services(services, watch, stop_asked)
-    finally:
-        if llm is not None:
-            await llm.close()
-        await session.close()
-        await store.close()
-
-
-def _with_model(settings: Settings, name: str) -> Settings:
-    """The settings with ``auto`` replaced by the model it means on this machine."""
-    transcribe = settings.transcribe.model_copy(update={"model": name})
-    return settings.model_copy(update={"transcribe": transcribe})
-
-
-def _channels(settings: Settings, session: aiohttp.ClientSession) -> dict[str | None, Channel]:
-    """A channel for every configured robot, and the inbox for tasks that name none."""
-    channels: dict[str | None, Channel] = {None: Inbox()}
-    for robot in settings.wechat.robots:
-        channels[robot.name] = WecomRobot(session, robot.url.get_secret_value())
-    return channels
-
-
-def _missing(shelf: ModelShelf, model: str, llm: Llm | None, outbox: Outbox) -> list[Missing]:
-    """What the daemon lacks at this moment."""
-    lacking = []
-    if shelf.want(model) is not Stock.HERE:
-        lacking.append(
-            Missing(
-                f"model:{model}",
-                f"The weights are not here (yet): python run_daemon.py models fetch {model}",
-                f"本机（还）没有模型权重，可运行 python run_daemon.py models fetch {model}",
-            )
-        )
-    if llm is not None:
-        lacking += [Missing(f"llm:{name}", *why.advice()) for name, why in llm.silent.items()]
-    for robot, why in outbox.paused.items():
-        lacking.append(Missing(f"robot:{robot}", f"Its lane is paused: {why}", f"该机器人的发送已暂停：{why}"))
-    return lacking
-
-
-class _Announcement:
-    """The last to start and the first to stop: says where the daemon answers, once it does."""
-
-    def __init__(self, folder: DataFolder, server: HttpServer, devices: list[Device], settings: Settings) -> None:
-        self._folder = folder
-        self._server = server
-        self._devices = devices
-        self._settings = settings
-
-    async def start(self) -> None:
-        self._folder.announce(self._server.url)
-        log.info(
-            "ready",
-            url=self._server.url,
-            data=str(self._folder.path),
-            devices=[device.name for device in self._devices],
-            model=self._settings.transcribe.model,
-            robots=[robot.name for robot in self._settings.wechat.robots] or ["inbox"],
-        )
-
-    async def stop(self) -> None:
-        self._folder.withdraw()
-
-
-def _obey_signals(stop_asked: asyncio.Event) -> None:
-    """SIGTERM and SIGINT ask to stop; the second one ends at once, children by their lifelines."""
-    loop = asyncio.get_running_loop()
-
-    def asked() -> None:
-        if stop_asked.is_set():
-            os._exit(FAILED)
-        log.info("stopping; a second signal ends at once")
-        stop_asked.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, asked)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 
 import structlog
 
-from pipeline.config import Settings
 from pipeline.core.lifecycle import Cause, Failed, Outcome, Step, finish, settle
 from pipeline.core.notices import failure_runs, step_runs
 from pipeline.core.placement import Device, Placement, plan
@@ -60,14 +59,13 @@ class Dispatcher:
         """Take the workers and the places where outcomes go."""
         self._house = house
         self._store: TaskStore = house.store
-        self._settings: Settings = house.settings
         self._engine = engine
         self._shelf = shelf
         self._devices = tuple(devices)
         self._route = tuple(route)
         self._bus = bus
         self._watch = watch
-        concurrent, scheduler = self._settings.concurrent, self._settings.scheduler
+        concurrent, scheduler = house.settings.concurrent, house.settings.scheduler
         self._fetch_slots = concurrent.max_workers
         self._hints: asyncio.Queue[str] = asyncio.Queue(concurrent.max_workers + concurrent.queue_size)
         self._outcomes: asyncio.Queue[tuple[Outcome, str | None]] = asyncio.Queue()
@@ -107,7 +105,7 @@ class Dispatcher:
     async def _next_hint(self) -> None:
         """Wait for a hint, for the next retry's time, or for the schedule interval, whichever is first."""
         due, now = await self._store.next_due(), time.time()
-        timeout = self._settings.scheduler.batch_schedule_interval_s
+        timeout = self._house.settings.scheduler.batch_schedule_interval_s
         if due is not None and due > now:  # one that is due already waits for a slot, and an outcome brings that
             timeout = min(timeout, due - now)
         try:
@@ -132,7 +130,7 @@ class Dispatcher:
             self._engine.fetch(settled.task, self._came_back("fetch"))
 
     def _disk_has_room(self) -> bool:
-        storage = self._settings.storage
+        storage = self._house.settings.storage
         return shutil.disk_usage(storage.dir).free >= storage.min_free_gb * 1024**3
 
     async def _wait_for_disk(self) -> None:
@@ -198,7 +196,7 @@ class Dispatcher:
             await self._let_go(outcome.task_id)
             return
         settled = settle(task, outcome, self._route, self._retry, time.time(), random.random())  # noqa: S311 - jitter
-        runs = failure_runs(settled.task, self._settings.wechat.language)
+        runs = failure_runs(settled.task, self._house.settings.wechat.language)
         if await self._store.save(settled, expected=task.status, runs=runs):
             self._bus.record(settled, outcome.lane)
             if settled.cause is Cause.ADVANCED and outcome.lane in NEXT:
@@ -213,7 +211,7 @@ class Dispatcher:
 
     async def _announce(self, task: Task, lane: Lane) -> None:
         """Tell the task's robots which lane it has come to, where all steps are wanted."""
-        runs = step_runs(task, lane, self._settings.wechat.language)
+        runs = step_runs(task, lane, self._house.settings.wechat.language)
         if runs and self.wake is not None:
             await self._store.announce(task.id, runs, time.time())
             self.wake.outbox()

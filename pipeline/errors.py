@@ -231,10 +231,10 @@ class BodyTooLarge(Refusal):
 
 
 class UnsupportedMediaType(Refusal):
-    """Send the body as application/json in UTF-8, without a content encoding."""
+    """Send the body as application/json in UTF-8, or a file as multipart/form-data, without a content encoding."""
 
     type, status = "unsupported_media_type", 415
-    message_zh = "请以 application/json（UTF-8，不压缩）发送请求体。"
+    message_zh = "请以 application/json（UTF-8）发送请求体，或以 multipart/form-data 上传文件；不要压缩。"
 
 
 class UnknownField(Refusal):

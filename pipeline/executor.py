@@ -13,7 +13,7 @@ import structlog
 
 from pipeline.bridge import Bridge, StopSignal
 from pipeline.child import Limits, Zygote
-from pipeline.config import Settings
+from pipeline.config import Live, Settings
 from pipeline.core.lifecycle import Failed, Interrupted as WasInterrupted, Outcome, Succeeded, next_step
 from pipeline.core.progress import Reading
 from pipeline.core.task import Failure, Lane, Stage, Task
@@ -56,12 +56,17 @@ class House:
     bridge: Bridge
     store: TaskStore
     zygote: Zygote
-    settings: Settings
+    live: Live
     note_progress: Callable[[str, Reading], None]
     """Called on the loop with every reading."""
     llm: Llm | None = None
     """None where no endpoint is configured."""
     stop: StopSignal = field(default_factory=StopSignal)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force at this moment."""
+        return self.live.settings
 
     def ask(self, question: Coroutine[Any, Any, R]) -> R:
         """Wait in this thread for an answer of the store."""

@@ -9,12 +9,12 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import structlog
 
-from pipeline.config import Settings
+from pipeline.config import Live, Settings
 from pipeline.core.addresses import Address, AddressPolicy, check_address
 from pipeline.core.share_text import first_link
 from pipeline.core.task import (
@@ -29,6 +29,7 @@ from pipeline.core.task import (
     Task,
     first_layers,
 )
+from pipeline.core.uploads import source_of_upload
 from pipeline.errors import InvalidValue, ModelUnavailable, QueueFull, Refusal, ShuttingDown, UrlRefused
 from pipeline.incoming import UPLOAD_NAME, Incoming, Upload
 from pipeline.ports import Added, AlreadyThere, NewTask, NoRoom, TaskStore
@@ -51,7 +52,7 @@ class Submission:
     """What a caller asked for; None leaves the choice to the configuration."""
 
     url: str
-    """The address, or a shared text with the address in it; of an upload the name of the file."""
+    """The address, or a shared text with the address in it; of an upload the name its sender gave it."""
     param: str = "url"
     """What the request calls the address."""
     download_url: str | None = None
@@ -93,7 +94,7 @@ class Intake:
     def __init__(
         self,
         store: TaskStore,
-        settings: Settings,
+        live: Live,
         hint: Callable[[str], None],
         work_folder: Callable[[str], Path],
         clock: Callable[[], float] = time.time,
@@ -102,21 +103,30 @@ class Intake:
 
         Args:
             store: where an accepted task is stored before the caller hears of it.
-            settings: limits, and what a request leaves open.
+            live: limits, and what a request leaves open.
             hint: told the id of a stored task; losing a hint only delays the task.
             work_folder: tells by a task's id where its files lie.
             clock: seconds since the epoch.
         """
         self._store = store
-        self._settings = settings
+        self._live = live
         self._hint = hint
         self._work_folder = work_folder
         self._clock = clock
-        self._policy = AddressPolicy.parse(settings.download.allow_hosts, settings.download.allow_ports)
-        self._room = settings.concurrent.max_workers + settings.concurrent.queue_size
+        download = live.settings.download
+        self._policy = AddressPolicy.parse(download.allow_hosts, download.allow_ports)
         # The start stands for the first acceptance, so that a queue found full has an age.
         self._accepted_at = deque([clock()], maxlen=self._room)
         self._closed = False
+
+    @property
+    def _settings(self) -> Settings:
+        return self._live.settings
+
+    @property
+    def _room(self) -> int:
+        concurrent = self._settings.concurrent
+        return concurrent.max_workers + concurrent.queue_size
 
     async def accept(self, wanted: Submission, owner: str) -> Accepted:
         """Store a task for this submission, or find the one that does the same work; raises as ``accept_all``."""
@@ -164,13 +174,12 @@ class Intake:
         )
 
     async def accept_upload(self, wanted: Submission, incoming: Incoming, owner: str) -> Accepted:
-        """Accept a file that has come; it stays only if a new task needs it. Not to be cancelled. Raises as ``accept``.
+        """Accept a file that has come whole, and remove it unless a new task needs it; raises as ``accept``.
 
-        A file whose fate is not known stays as well: if it has no task, the next start removes it.
+        Not to be cancelled: between the two steps nobody would know whether the file has a task.
         """
-        upload = await incoming.finish()
         try:
-            accepted = await self.accept(replace(wanted, upload=upload), owner)
+            accepted = await self.accept(wanted, owner)
         except Refusal:
             await incoming.discard()
             raise
@@ -211,7 +220,7 @@ class Intake:
 
     def _source(self, wanted: Submission) -> Source:
         if wanted.upload:
-            return Source.of_upload(wanted.url, wanted.upload.sha256)
+            return source_of_upload(wanted.url, wanted.upload.sha256)
         page = self._address(first_link(wanted.url), wanted.param)
         if wanted.download_url is None:
             return Source(page.url, page.canonical)

@@ -55,15 +55,24 @@ class Keyring:
         Raises:
             ConfigInvalid: the daemon is to listen beyond this machine, and nobody has set a token.
         """
-        folder = settings.storage.dir
-        made = MadeTokens(folder / "tokens.json")
-        check_exposure(settings, has_made_tokens=bool(made.owners()))
+        keyring = cls({}, MadeTokens(settings.storage.dir / "tokens.json"))
+        keyring.adopt(settings)
+        return keyring
+
+    def adopt(self, settings: Settings) -> None:
+        """Know the tokens of these settings from now on.
+
+        Raises:
+            ConfigInvalid: as `open`; nothing has changed then.
+        """
+        made = self._made.owners()
+        check_exposure(settings, has_made_tokens=bool(made))
         tokens = {secret.get_secret_value() for secret in settings.api.tokens}
         # The generated token was chosen by nobody, so it opens nothing to other machines.
         if not tokens and is_loopback_host(settings.api.host):
-            generated = generated_token(folder / "token", create=not made.owners())
+            generated = generated_token(settings.storage.dir / "token", create=not made)
             tokens = {generated} if generated else set()
-        return cls(_owners(tokens), made)
+        self._configured = _owners(tokens)
 
     def owner(self, token: bytes) -> str | None:
         """Name the owner of a token, or None if nobody has it."""

@@ -116,6 +116,8 @@ class Llm:
         failures: list[LlmFailed] = []
         until = 0.0
         for model in self._models(question):
+            if until and _now() >= until:
+                break
             line = self._lines.setdefault(model, _Line(model))
             try:
                 async with self._admitted(line):
@@ -160,7 +162,7 @@ class Llm:
             return
         now, was_open = self._clock(), line.breaker.open_until is not None
         line.breaker = line.breaker.opened(now) if error.lasts else line.breaker.failed(now)
-        line.why = error
+        line.why = type(error)(error.detail)  # without its traceback, which would keep the question
         if line.breaker.open_until is not None and not was_open:
             log.error(
                 "the LLM is left alone for a while; texts are made without it",
@@ -180,7 +182,9 @@ class Llm:
                 reply = await self._ask_once(line, question, until, spent)
             except LlmFailed as error:
                 log.warning("the LLM failed", model=line.model, error=error.type, why=error.detail, retries=retries)
-                if error.passes and retries < self._settings.max_retries and await _pause(line, error, retries, until):
+                if error.retry_after_s is not None:  # the wish concerns every question
+                    line.quiet_until = _now() + min(LONGEST_QUIET_S, error.retry_after_s)
+                if error.passes and retries < self._settings.max_retries and await _pause(error, retries, until):
                     retries += 1
                     continue
                 self._note_failure(line, error)
@@ -190,17 +194,16 @@ class Llm:
 
     async def _ask_once(self, line: _Line, question: Question, until: float, spent: list[Usage]) -> Answer | TooLong:
         if line.quiet_until >= until:
-            raise LlmRateLimited(f"{line.model}: it asks to come back later than llm.timeout_s")
+            left_s = line.quiet_until - _now()
+            raise LlmRateLimited(f"{line.model}: it asks to come back in {left_s:.0f} s", retry_after_s=left_s)
         await asyncio.sleep(line.quiet_until - _now())
         return await self._endpoint.ask(line.model, question, until, spent)
 
 
-async def _pause(line: _Line, error: LlmFailed, retries: int, until: float) -> bool:
+async def _pause(error: LlmFailed, retries: int, until: float) -> bool:
     """Wait before a question is asked again; False, at once, if its time would be over by then."""
-    pause_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**retries) * random.uniform(0.75, 1.0)  # noqa: S311 - jitter
-    if error.retry_after_s is not None:
-        pause_s = error.retry_after_s
-        line.quiet_until = _now() + min(LONGEST_QUIET_S, pause_s)  # the wish concerns every question
+    backoff_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**retries) * random.uniform(0.75, 1.0)  # noqa: S311 - jitter
+    pause_s = backoff_s if error.retry_after_s is None else error.retry_after_s
     if _now() + pause_s >= until:
         return False
     await asyncio.sleep(pause_s)

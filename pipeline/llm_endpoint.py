@@ -11,10 +11,11 @@ import time
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field, ValidationError
 
-from pipeline.config import LlmSettings
+from pipeline.config import LlmSettings, is_loopback_host
 from pipeline.core.task import Usage
 from pipeline.errors import (
     LlmAuth,
@@ -45,23 +46,15 @@ class Endpoint:
         """Know the address; nothing is sent yet."""
         self._settings = settings
         self._client: Any = None
+        self._why_not = "not loaded"
 
     def load(self) -> None:
         """Import the library and make its client; takes a second at first, so never call it on the loop."""
-        if self._client is not None:
-            return
-        import openai  # noqa: PLC0415 - takes a second, and only where an endpoint is configured
-
-        settings = self._settings
-        silence_s = max(1.0, settings.timeout_s * SILENT_SHARE)
-        client = openai.AsyncOpenAI(
-            base_url=settings.base_url,
-            api_key=settings.api_key.get_secret_value() or "none",  # without one the library refuses to begin
-            max_retries=0,  # we ask again ourselves: within one time for all, and only where it is of use
-            timeout=openai.Timeout(settings.timeout_s, connect=CONNECT_S, read=silence_s),
-        )
-        _ = client.chat.completions  # imports the rest of the library
-        self._client = client
+        if self._client is None:
+            try:
+                self._client = _client(self._settings)
+            except Exception as error:  # noqa: BLE001 - such as a proxy that the library cannot use
+                self._why_not = f"{type(error).__name__}: {_words(str(error))}"
 
     async def close(self) -> None:
         """Close the connections."""
@@ -80,6 +73,8 @@ class Endpoint:
         Raises:
             LlmFailed: there is no answer, or none that can be trusted to be whole.
         """
+        if self._client is None:
+            raise LlmUnavailable(f"{model}: {self._why_not}")
         try:
             async with asyncio.timeout_at(until):
                 content = await self._send(model, question)
@@ -94,7 +89,7 @@ class Endpoint:
 
     async def _send(self, model: str, question: Question) -> bytes:
         """Ask, and return the answer as it came: the library would take anything that is JSON for an answer."""
-        import openai  # noqa: PLC0415 - loaded by now, see `load`
+        import openai  # noqa: PLC0415 - loaded by now, see `_client`
 
         has_key = bool(self._settings.api_key.get_secret_value())
         answer = await self._client.chat.completions.with_raw_response.create(
@@ -104,6 +99,23 @@ class Endpoint:
         )
         content: bytes = answer.content
         return content
+
+
+def _client(settings: LlmSettings) -> Any:  # noqa: ANN401 - importing the type would import the library
+    import openai  # noqa: PLC0415 - takes a second, and only where an endpoint is configured
+
+    silence_s = max(1.0, settings.timeout_s * SILENT_SHARE)
+    is_local = is_loopback_host(urlsplit(settings.base_url).hostname or "")
+    client = openai.AsyncOpenAI(
+        base_url=settings.base_url,
+        api_key=settings.api_key.get_secret_value() or "none",  # without one the library refuses to begin
+        max_retries=0,  # we ask again ourselves: within one time for all, and only where it is of use
+        timeout=openai.Timeout(settings.timeout_s, connect=CONNECT_S, read=silence_s),
+        # A proxy of the environment leads out of this machine; what runs on it cannot be reached that way.
+        http_client=openai.DefaultAsyncHttpxClient(trust_env=not is_local),
+    )
+    _ = client.chat.completions  # imports the rest of the library
+    return client
 
 
 # ---------------------------------------------------------------------------------------------
@@ -186,7 +198,7 @@ _BY_STATUS: dict[int, type[LlmFailed]] = {
 
 def _named(error: Exception, model: str) -> LlmFailed | None:
     """Name what the library raised in our words; None: the question is too long."""
-    import openai  # noqa: PLC0415 - loaded by now, see `Endpoint.load`
+    import openai  # noqa: PLC0415 - loaded by now, see `_client`
 
     if isinstance(error, openai.APIStatusError):
         return _named_status(error, f"{model}: {_words(error.message)}")

@@ -297,6 +297,8 @@ class Outgoing:
     message: Message
     state: MessageState
     attempts: int
+    begins_run: bool
+    """Whether nothing of its run has gone out yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -422,8 +424,8 @@ class TaskStore(Protocol):
         """Freeze notices, each dropped where its robot has unsent messages: a notice is worth nothing late."""
         ...
 
-    async def lanes(self) -> list[str | None]:
-        """Robots that have unsent messages."""
+    async def lanes(self) -> dict[str | None, int]:
+        """Robots that have unsent messages, the longest waiting first, and how many."""
         ...
 
     async def next_message(self, robot: str | None) -> Outgoing | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.core.task import Artifacts, Lane, MediaFile, Stage
-from pipeline.errors import DownloadTimeout, DownloadTruncated, SourceForbidden
+from pipeline.errors import DownloadTimeout, DownloadTruncated, SourceForbidden, SourceNotFound
 from pipeline.ports import ChildDied, ChildTimeout, Made, StageContext
 from stages._work import INFO_NAME, MEDIA_STEM
 
@@ -20,11 +20,13 @@ class Download:
 
     def run(self, ctx: StageContext, artifacts: Artifacts) -> Made:  # noqa: ARG002 - the child reads what resolve left
         """Make ``file``; a part left by an earlier attempt is continued where the server allows it."""
-        limits = ctx.settings.download
+        source, limits = ctx.task.source, ctx.settings.download
+        if source.uploaded_name is not None:
+            raise SourceNotFound("the uploaded file is no longer here: upload it again 上传的文件已不在，请重新上传")
         info = ctx.work / INFO_NAME
         request = {
             "mode": "download",
-            "url": ctx.task.source.url,
+            "url": source.media_url,
             "info_path": str(info),
             "folder": str(ctx.work),
             "stem": MEDIA_STEM,

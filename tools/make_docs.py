@@ -13,10 +13,20 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pipeline.cli import DATA_FOLDER, USAGE
-from pipeline.config import NOT_IN_EFFECT, Settings, described, node_at, schema
+from pipeline.config import LIVE, NOT_IN_EFFECT, Settings, described, node_at, schema
 from pipeline.core.lifecycle import HELD, MEANING, TRANSITIONS
 from pipeline.core.task import Status
-from pipeline.errors import ConfigInvalid, DataFolderUnusable, Refusal, StageFailed, TranscribedError, stage_failures
+from pipeline.errors import (
+    ConfigInvalid,
+    DataFolderUnusable,
+    LlmFailed,
+    Refusal,
+    StageFailed,
+    TranscribedError,
+    stage_failures,
+)
+from stages.proofread import FALLBACK as TEXT_FALLBACK
+from stages.summarize import FALLBACK as SUMMARY_FALLBACK
 from stages.transcribe import NO_SPEECH
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -38,6 +48,10 @@ in the file a section is an object: `{"api": {"port": 8000}}`.
 - **Mistakes**, an unknown key among them, stop the start with exit code 2, and all are named at once.
   `python run_daemon.py --check-config` only looks for them.
 - **Editors** complete and check the file by `"$schema": "./docs/config.schema.json"`.
+
+Keys marked ↻ take effect when the daemon gets SIGHUP (`kill -HUP`, `systemctl reload`): it reads the configuration
+again and, if all of it is valid, puts these into force; the log names those that changed and those that need a restart.
+If anything is wrong with it, the log names every mistake and nothing changes.
 
 Keys marked ° are taken but not in effect yet: what they set is not built. The daemon names those that are set
 to something else than their default when it starts.
@@ -61,7 +75,8 @@ def configuration_reference() -> str:
 
 def _row(section: str, key: str) -> str:
     node = node_at((section, key))
-    mark = "°" if f"{section}.{key}" in NOT_IN_EFFECT else ""
+    dotted = f"{section}.{key}"
+    mark = "°" if dotted in NOT_IN_EFFECT else " ↻" if dotted in LIVE else ""
     default = json.dumps(node["default"], ensure_ascii=False)
     value, _ = described(node)
     return f"| `{section}.{key}`{mark} | `{default}` | {value} | {node['description']} |\n"
@@ -154,9 +169,20 @@ by itself after a growing delay: so often as is said here, but never more often 
 _WARNINGS = """
 ## A task is completed with a warning
 
+A text stage without an answer of the LLM goes on without it; then a warning of the second table says why, and the
+state of the layer is `partial` or `failed`.
+
 | type | meaning |
 |---|---|
 """
+
+_LLM_WARNINGS = """
+| type | meaning | what to do |
+|---|---|---|
+"""
+
+
+_WARNED = (NO_SPEECH, HELD, TEXT_FALLBACK, SUMMARY_FALLBACK)
 
 
 def errors() -> str:
@@ -170,7 +196,9 @@ def errors() -> str:
         _FAILURES,
         *map(_failure, stage_failures().values()),
         _WARNINGS,
-        *(f"| `{each.type}` | {each.message} {each.message_zh} |\n" for each in (NO_SPEECH, HELD)),
+        *(f"| `{each.type}` | {each.message} {each.message_zh} |\n" for each in _WARNED),
+        _LLM_WARNINGS,
+        *(f"| `{error.type}` | {_meaning(error)} | {error.hint()} |\n" for error in LlmFailed.__subclasses__()),
     ))  # fmt: skip
 
 

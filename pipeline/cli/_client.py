@@ -8,6 +8,7 @@ import os
 import urllib.error
 import urllib.request
 from http import HTTPStatus
+from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
@@ -120,6 +121,11 @@ class Client:
         """Submit one video; returns the answer's data."""
         return self._json("POST", "/api/transcribe", fields)
 
+    def tasks(self, limit: int) -> list[Json]:
+        """The latest tasks, newest first, all as they were at one moment."""
+        found: list[Json] = self._json("GET", "/api/tasks", query={"limit": limit})["tasks"]
+        return found
+
     def state(self, task_id: str, **query: int) -> Json:
         """The task as it is now."""
         return self._json("GET", _task(task_id), query=query)
@@ -158,7 +164,7 @@ class Client:
         except urllib.error.HTTPError as refusal:
             with refusal:
                 raise self._refused(refusal.code, refusal.read()) from None
-        except (OSError, ValueError) as error:  # nobody listens, no such name, no answer in time, no address at all
+        except (OSError, HTTPException, ValueError) as error:  # nobody there, half an answer, no address at all
             reason = getattr(error, "reason", error)
             raise _nobody_there(f"{self.url}: {reason}", f"{self.url}：{reason}") from None
 

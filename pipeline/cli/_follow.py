@@ -28,7 +28,7 @@ def follow(client: Client, ids: Sequence[str]) -> list[Json]:
     states = [client.state(task_id) for task_id in ids]
     try:
         while True:
-            board.draw([_bar(state) for state in states])
+            board.draw([bar(state) for state in states])
             if all(state["status"] in FINAL for state in states):
                 return states
             time.sleep(LOOK_EVERY_S)
@@ -69,12 +69,13 @@ def title(state: Json) -> str:
     return str(known or unquote(PurePosixPath(address.path).name) or address.hostname or state["task_id"])
 
 
-def _bar(state: Json) -> Bar:
+def bar(state: Json, label: str = "") -> Bar:
+    """Show how far a task is; without a label by the title of its video."""
     progress, final = state["progress"], state["status"] in FINAL
     stage = state["stage"] if state["status"] in {"processing", "completed"} else state["status"]
     if state["waiting_for"] and not final:
         stage += f", waits for {state['waiting_for']}"
-    return Bar(title(state), progress["percent"], stage, "" if final else _note(progress), final)
+    return Bar(label or title(state), progress["percent"], stage, "" if final else _note(progress), final)
 
 
 def _note(progress: Json) -> str:

@@ -6,20 +6,32 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 BLOCK_BYTES = 64 * 1024
 LOOK_EVERY_S = 0.25
 
 
 class Tail:
-    """A file of lines and its predecessors: ``daemon.jsonl``, then ``daemon.jsonl.1``, older with every number."""
+    """A file of lines and its predecessors: ``daemon.jsonl``, then ``daemon.jsonl.1``, older with every number.
+
+    Use it as a context manager.
+    """
 
     def __init__(self, file: Path) -> None:
         """Stand behind the last whole line; what is written from now on is for `onwards`. The file may be missing."""
         self._file = file
         self._reader: BinaryIO | None = None
         self._open(at_end=True)
+
+    def __enter__(self) -> Self:
+        """Give itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the file."""
+        if self._reader is not None:
+            self._reader.close()
 
     def backwards(self) -> Iterator[bytes]:
         """Yield the lines that are there, the newest first, file after file; call it before `onwards`."""

@@ -55,11 +55,11 @@ def run(arguments: argparse.Namespace, load: LoadSettings) -> int:
     file, wanted = load().log.file, _filter(arguments.task, arguments.level)
     try:
         _check(file, may_come=arguments.follow)
-        tail = Tail(file)
-        latest = list(islice(filter(None, map(wanted, tail.backwards())), arguments.lines))
-        coming = filter(None, map(wanted, tail.onwards())) if arguments.follow else ()
-        for line in chain(reversed(latest), coming):
-            _show(line)
+        with Tail(file) as tail:
+            latest = list(islice(filter(None, map(wanted, tail.backwards())), arguments.lines))
+            coming = filter(None, map(wanted, tail.onwards())) if arguments.follow else ()
+            for line in chain(reversed(latest), coming):
+                _show(line)
     except PermissionError as error:
         raise CommandFailed(
             f"{error.filename}: the log belongs to another user; become that user (sudo -u USER …).",

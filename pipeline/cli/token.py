@@ -53,7 +53,8 @@ def run(arguments: argparse.Namespace, load: LoadSettings) -> int:
             case "revoke":
                 _revoke(tokens, arguments.name)
             case _:
-                print(*sorted(tokens.owners().values()), sep="\n", end="\n" if tokens.owners() else "")
+                for name in sorted(tokens.owners().values()):
+                    print(name)
     except OSError as error:
         raise CommandFailed(
             f"{error.filename}: {error.strerror}. Become the user that the daemon runs as: sudo -u USER …",

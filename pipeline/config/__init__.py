@@ -1,7 +1,8 @@
 """The settings, read and checked.
 
 `values` are the kinds of values, `settings` the keys, `schema` their JSON Schema, `file` the reader of the file,
-`load` puts file, environment and command line together, `problems` words what is wrong, `checks` judges the result.
+`load` puts file, environment and command line together, `live` holds what is in force,
+`problems` words what is wrong, `checks` judges the result.
 """
 
 from pipeline.config.checks import (
@@ -11,12 +12,16 @@ from pipeline.config.checks import (
     not_in_effect,
     secrets_of,
 )
+from pipeline.config.live import LIVE, Change, Live
 from pipeline.config.load import load_settings
 from pipeline.config.schema import described, node_at, schema
 from pipeline.config.settings import LlmSettings, LogSettings, RobotSettings, Settings
 
 __all__ = [
+    "LIVE",
     "NOT_IN_EFFECT",
+    "Change",
+    "Live",
     "LlmSettings",
     "LogSettings",
     "RobotSettings",

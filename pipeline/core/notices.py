@@ -61,6 +61,17 @@ def cancelled_notice(language: Language) -> Message:
     return Message(None, None, Kind.NOTICE, "text", _CANCELLED[language])
 
 
+_TEST: dict[Language, str] = {
+    "zh": "这是一条测试消息：transcribed 可以向这里发送消息。",
+    "en": "This is a test: transcribed can send messages here.",
+}
+
+
+def trial_notice(language: Language) -> Message:
+    """Write the message that shows that a robot works."""
+    return Message(None, None, Kind.NOTICE, "text", _TEST[language])
+
+
 _STEPS: dict[Language, dict[Lane, str]] = {
     "zh": {Lane.FETCH: "开始处理：{}", Lane.ASR: "下载完成，开始转写：{}", Lane.TEXT: "转写完成，正在整理：{}"},
     "en": {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Literal
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 Script = Literal["simplified", "traditional", "keep"]
 Notify = Literal["all", "final", "none"]
@@ -125,10 +125,10 @@ class Source:
     download_url: str | None = None
     """Address of the media where the page at ``url`` does not lead to it."""
 
-    @classmethod
-    def of_upload(cls, name: str, sha256: str) -> Source:
-        """Make the source of an uploaded file: the same bytes are the same work, whatever they are called."""
-        return cls(UPLOAD_SCHEME + quote(name, safe=""), f"sha256:{sha256}")
+    @property
+    def media_url(self) -> str:
+        """The address that leads to the media."""
+        return self.download_url or self.url
 
     @property
     def uploaded_name(self) -> str | None:

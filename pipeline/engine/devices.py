@@ -51,6 +51,14 @@ def _read_gpus(slots: int) -> list[Device]:
         return gpus
 
 
+def driver_version() -> tuple[str, int] | None:
+    """The version of NVIDIA's driver, and the latest major version of CUDA it knows; None where there is none."""
+    with _nvml() as nvml:
+        if nvml is None:
+            return None
+        return str(nvml.nvmlSystemGetDriverVersion()), int(nvml.nvmlSystemGetCudaDriverVersion()) // 1000
+
+
 @contextmanager
 def _nvml() -> Iterator[Any]:
     """NVML for the time of a reading; None where there is no driver."""

@@ -1,4 +1,4 @@
-"""The API on one screen: which path is answered by which view, and what every request goes through."""
+"""What every request goes through on its way to its view."""
 
 from __future__ import annotations
 
@@ -12,31 +12,17 @@ import structlog
 from aiohttp import web
 
 from pipeline.errors import DbBusy, DiskFull, Internal, Interrupted, NoSpace, NotFound, Refusal, ShuttingDown
-from pipeline.http import query, views, views_control
+from pipeline.http import query, views
 from pipeline.http.answers import COMMON_HEADERS, REQUEST_ID, refuse
 from pipeline.http.auth import Door
 from pipeline.http.body import check_expectation
 from pipeline.http.deps import Call, Deps, Route
+from pipeline.http.routes import ROUTES
 from pipeline.intake import RESTART_S
 
 log = structlog.get_logger()
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-ROUTES = (
-    Route("POST", "/api/transcribe", views.submit),
-    Route("GET", "/api/task/{task_id}", views.task_state, query=frozenset({"wait"})),
-    Route("GET", "/api/task/{task_id}/result", views.task_result, query=frozenset({"format", "layer"})),
-    Route("GET", "/api/task/{task_id}/messages", views.task_messages),
-    Route("POST", "/api/task/{task_id}/cancel", views_control.cancel),
-    Route("POST", "/api/task/{task_id}/retry", views_control.retry),
-    Route("POST", "/api/task/{task_id}/redeliver", views_control.redeliver),
-    Route("GET", "/api/tasks", views.task_list, query=frozenset({"status", "q", "since", "limit", "cursor"})),
-    Route("GET", "/livez", views.livez, query=None, public=True),
-    Route("GET", "/readyz", views.readyz, query=None, public=True),
-    Route("GET", "/version", views.version, query=None, public=True),
-)
-"""Sorted by path where one path takes several methods."""
 
 # Matches line breaks too: a path that slips past every route would be answered without asking for the token.
 _ANYWHERE = Route("*", r"/{rest:[\s\S]*}", views.nowhere, query=None)

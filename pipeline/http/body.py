@@ -1,4 +1,4 @@
-"""Read the JSON body of a request: never more of it than allowed, never other than strict JSON."""
+"""Read the body of a request: what it is said to be, and, if that is JSON, never too much of it and strictly."""
 
 from __future__ import annotations
 
@@ -32,8 +32,11 @@ async def read_object(request: web.Request, *, max_mb: int, timeout_s: float) ->
         InvalidJson: it is not strict JSON.
         InvalidBody: it did not arrive, or is not an object.
     """
-    _check_headers(request, max_mb)
-    await _say_continue(request)
+    check_plain(request)
+    _check_json(request)
+    if is_too_large(request, max_mb):
+        raise BodyTooLarge
+    await say_continue(request)
     value = parse_json(await _read(request, max_mb, timeout_s))
     if not isinstance(value, dict):
         raise InvalidBody("the body must be a JSON object")
@@ -50,22 +53,33 @@ def check_expectation(request: web.Request) -> None:
         raise NotAcceptable("only 'Expect: 100-continue' is known")
 
 
-def _check_headers(request: web.Request, max_mb: int) -> None:
+def check_plain(request: web.Request) -> None:
+    """Refuse a body that is compressed, or whose media type is not said in one short header.
+
+    Raises:
+        UnsupportedMediaType: it is.
+    """
     media_types = request.headers.getall(hdrs.CONTENT_TYPE, [])
     if len(media_types) != 1 or len(media_types[0]) > _LONGEST_MEDIA_TYPE:
-        raise UnsupportedMediaType
-    if request.content_type != "application/json":
-        raise UnsupportedMediaType
-    if (request.charset or "utf-8").lower() not in {"utf-8", "utf8"}:
         raise UnsupportedMediaType
     # The server is told not to decompress, so a bomb is refused here before one byte of it is opened.
     if any(coding.lower() != "identity" for coding in request.headers.getall(hdrs.CONTENT_ENCODING, [])):
         raise UnsupportedMediaType
-    if (request.content_length or 0) > max_mb * MEBIBYTE:
-        raise BodyTooLarge
 
 
-async def _say_continue(request: web.Request) -> None:
+def is_too_large(request: web.Request, max_mb: int) -> bool:
+    """Tell from its header whether a body is larger than so many MiB; one without a length says nothing."""
+    return (request.content_length or 0) > max_mb * MEBIBYTE
+
+
+def _check_json(request: web.Request) -> None:
+    if request.content_type != "application/json":
+        raise UnsupportedMediaType
+    if (request.charset or "utf-8").lower() not in {"utf-8", "utf8"}:
+        raise UnsupportedMediaType
+
+
+async def say_continue(request: web.Request) -> None:
     """Ask for the body if the client waits to be asked. By now token and headers are known to be good."""
     if hdrs.EXPECT in request.headers and request.version == HttpVersion11:
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aiohttp import web
+from pydantic import BaseModel
 
-from pipeline.config import Settings
+from pipeline.config import Live, Settings
 from pipeline.control import Control
+from pipeline.errors import Refusal
 from pipeline.events import EventBus
 from pipeline.intake import Intake
 from pipeline.keyring import Keyring
+from pipeline.outbox import Outbox
 from pipeline.ports import TaskStore
 
 
@@ -32,14 +35,20 @@ class Deps:
     store: TaskStore
     intake: Intake
     control: Control
+    outbox: Outbox
     keyring: Keyring
     bus: EventBus
-    settings: Settings
+    live: Live
     readiness: Callable[[], Sequence[Missing]]
     """What is missing at this moment; nothing when the daemon is ready."""
     version: str
     body_timeout_s: float = 15.0
-    """How long the body of a request may take to arrive."""
+    """How long the body of a request may take to arrive, and a file may stand still on its way."""
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force at this moment."""
+        return self.live.settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +66,7 @@ View = Callable[[Deps, Call], Awaitable[web.StreamResponse]]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One line of the route table."""
+    """One line of the route table: what answers a request, and what is promised of the answer."""
 
     method: str
     path: str
@@ -66,3 +75,14 @@ class Route:
     """The query parameters it knows, any other is refused; None: it looks at none, so all are let pass."""
     public: bool = False
     """Whether it needs no token."""
+    body: type[BaseModel] | None = None
+    """The JSON body it takes."""
+    body_needed: bool = True
+    form: bool = False
+    """Whether it takes a form with a file and the same fields as well."""
+    answers: Mapping[int, tuple[type[BaseModel], ...]] = field(default_factory=dict)
+    """What the envelope may hold, by status."""
+    bare: tuple[str, ...] = ()
+    """Media types that it answers with outside the envelope, with status 200."""
+    refusals: tuple[type[Refusal], ...] = ()
+    """What it may refuse with, beside what every route may."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -19,6 +20,7 @@ _MEANING = {
     "string_type": "must be a string",
     "bool_type": "must be true or false",
     "model_type": "must be an object",
+    "list_type": "must be a list",
     "string_too_short": "must not be empty",
     "string_unicode": "holds half a surrogate pair",
 }
@@ -73,6 +75,8 @@ def _language(code: str) -> str | None:
     return code
 
 
+MOST_URLS = 50
+
 Line = Annotated[str, Field(min_length=1), AfterValidator(_one_line)]
 Prompt = Annotated[str, Field(max_length=1000), AfterValidator(_plain), AfterValidator(_none_if_blank)]
 
@@ -109,7 +113,9 @@ class MetadataBody(_Fields):
 class SubmitBody(_Fields):
     """The body of ``POST /api/transcribe``."""
 
-    url: str
+    url: str | None = None
+    urls: Annotated[list[str], Field(min_length=1, max_length=MOST_URLS)] | None = None
+    download_url: str | None = None
     language: Annotated[str, AfterValidator(_language)] | None = None
     model: Line | None = None
     hotwords: Prompt | None = None
@@ -126,6 +132,7 @@ class SubmitBody(_Fields):
 
 
 _ALIASES = {"processing_options": "options", "metadata_override": "metadata"}
+_ADDRESSES = ("url", "urls", "download_url")
 _KNOWN: dict[tuple[str, ...], type[BaseModel]] = {
     (): SubmitBody,
     ("options",): OptionsBody,
@@ -135,13 +142,35 @@ _KNOWN: dict[tuple[str, ...], type[BaseModel]] = {
 }
 
 
-def parse_submission(body: dict[str, object]) -> Submission:
-    """Turn a body into what is wanted.
+def parse_submission(body: dict[str, object]) -> Submission | tuple[Submission, ...]:
+    """Turn a body into what is wanted: one submission of a ``url``, one for each of ``urls``.
 
     Raises:
         UnknownField: a field is not known here; it takes precedence over wrong values.
         InvalidValue: a value is wrong.
     """
+    parsed = _parsed(body)
+    if parsed.urls is None:
+        if parsed.url is None:
+            raise InvalidValue("url: is needed", param="url")
+        return _submission(parsed, parsed.url)
+    for other in ("url", "download_url"):
+        if getattr(parsed, other) is not None:
+            raise InvalidValue(f"{other} and urls do not go together", param=other)
+    one = _submission(parsed, "")
+    return tuple(replace(one, url=url, param=f"urls.{place}") for place, url in enumerate(parsed.urls))
+
+
+def parse_upload(fields: dict[str, object], name: str) -> Submission:
+    """Turn the fields of a form into what is wanted of the file in it, which is called ``name``; raises as above."""
+    parsed = _parsed(fields)
+    for other in _ADDRESSES:
+        if getattr(parsed, other) is not None:
+            raise InvalidValue(f"{other} and a file do not go together", param=other)
+    return _submission(parsed, name)
+
+
+def _parsed(body: dict[str, object]) -> SubmitBody:
     _check_names(body)
     try:
         parsed = SubmitBody.model_validate(body)
@@ -150,7 +179,7 @@ def parse_submission(body: dict[str, object]) -> Submission:
     for alias, name in _ALIASES.items():
         if getattr(parsed, alias) is not None and getattr(parsed, name) is not None:
             raise InvalidValue(f"{alias} and {name} mean the same: send one of them", param=alias)
-    return _submission(parsed)
+    return parsed
 
 
 class RetryBody(_Fields):
@@ -184,12 +213,13 @@ def _check_names(body: dict[str, object]) -> None:
                 raise unknown_field(name, model.model_fields, parent)
 
 
-def _submission(body: SubmitBody) -> Submission:
+def _submission(body: SubmitBody, url: str) -> Submission:
     older = body.processing_options or ProcessingOptionsBody()
     options = body.options or OptionsBody(proofread=older.calibrate, summarize=older.summarize)
     metadata = body.metadata or body.metadata_override or MetadataBody()
     return Submission(
-        url=body.url,
+        url=url,
+        download_url=body.download_url,
         language=body.language,
         model=body.model,
         hotwords=body.hotwords,

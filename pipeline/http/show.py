@@ -11,6 +11,7 @@ from pipeline.core.progress import ALMOST, Progress, Reading
 from pipeline.core.task import Failure, Status, Task
 from pipeline.core.transcript import Segment
 from pipeline.intake import Accepted
+from pipeline.outbox import RobotLane
 from pipeline.ports import MessageRow, TaskView
 
 Json = dict[str, Any]
@@ -114,6 +115,11 @@ def _message(row: MessageRow) -> Json:
         "text": row.message.text,
         "sent_at": time(row.sent_at),
     }
+
+
+def robot(lane: RobotLane) -> Json:
+    """Show how it stands with a robot."""
+    return {"name": lane.robot, "queued": lane.queued, "paused": lane.paused is not None, "why": lane.paused}
 
 
 def segments(found: Sequence[Segment]) -> list[Json]:

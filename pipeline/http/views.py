@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
 
 from aiohttp import web
 
@@ -13,9 +15,12 @@ from pipeline.http.answers import answer, bare_answer
 from pipeline.http.body import read_object
 from pipeline.http.deps import Call, Deps, View
 from pipeline.http.finding import find_task, task_id_of
+from pipeline.http.form import FormLimits, is_form, read_form
 from pipeline.http.layers import MEDIA_TYPES, Format, Layer, check_pair, choose_layer, result, write_result
-from pipeline.http.schema import parse_submission
+from pipeline.http.schema import parse_submission, parse_upload
+from pipeline.intake import Accepted, Submission
 
+ALREADY_THERE = "the same work is already there"
 LONGEST_WAIT_S = 60
 PAGE, LARGEST_PAGE = 50, 200
 LARGEST_CURSOR = 2**63 - 1
@@ -26,13 +31,38 @@ LARGEST_CURSOR = 2**63 - 1
 
 
 async def submit(deps: Deps, call: Call) -> web.StreamResponse:
-    """Accept a video, or name the task that already does the same work."""
+    """Accept a video, several, or a file; or name the task that already does the same work."""
+    if is_form(call.request):
+        return _one_accepted(await _submit_file(deps, call))
     body = await read_object(call.request, max_mb=deps.settings.api.max_body_mb, timeout_s=deps.body_timeout_s)
-    outcome = await deps.intake.accept(parse_submission(body), call.owner)
+    wanted = parse_submission(body)
+    if isinstance(wanted, Submission):
+        return _one_accepted(await deps.intake.accept(wanted, call.owner))
+    return _several_accepted(await deps.intake.accept_all(wanted, call.owner))
+
+
+async def _submit_file(deps: Deps, call: Call) -> Accepted:
+    api = deps.settings.api
+    limits = FormLimits(file_mb=api.max_upload_mb, fields_mb=api.max_body_mb, stall_s=deps.body_timeout_s)
+    async with deps.intake.receive() as incoming:
+        name, fields = await read_form(call.request, incoming, limits)
+        wanted = replace(parse_upload(fields, name), upload=await incoming.finish())
+        # A sender who leaves now must not separate the file from its task.
+        return await asyncio.shield(deps.intake.accept_upload(wanted, incoming, call.owner))
+
+
+def _one_accepted(outcome: Accepted) -> web.Response:
     headers = {"Location": f"/api/task/{outcome.task_id}"}
     if outcome.duplicate_of:
-        return answer(show.accepted(outcome), message="the same work is already there", headers=headers)
+        return answer(show.accepted(outcome), message=ALREADY_THERE, headers=headers)
     return answer(show.accepted(outcome), status=202, message="accepted", headers=headers)
+
+
+def _several_accepted(outcomes: Sequence[Accepted]) -> web.Response:
+    data = {"tasks": [show.accepted(outcome) for outcome in outcomes]}
+    if all(outcome.duplicate_of for outcome in outcomes):
+        return answer(data, message=ALREADY_THERE)
+    return answer(data, status=202, message="accepted")
 
 
 # ---------------------------------------------------------------------------------------------

@@ -43,9 +43,9 @@ def announce(conn: sqlite3.Connection, task_id: str, runs: Sequence[Run], now: f
     plan(conn, task_id, [run for run in runs if run.robot not in busy], now)
 
 
-def lanes(conn: sqlite3.Connection) -> list[str | None]:
-    """Name the robots that have unsent messages, the longest waiting first."""
-    return [row["robot"] for row in conn.execute(SQL["lanes"])]
+def lanes(conn: sqlite3.Connection) -> dict[str | None, int]:
+    """Count the unsent messages of every robot that has any, the longest waiting first."""
+    return {row["robot"]: row["unsent"] for row in conn.execute(SQL["lanes"])}
 
 
 def next_message(conn: sqlite3.Connection, robot: str | None) -> Outgoing | None:

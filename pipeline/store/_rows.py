@@ -186,7 +186,8 @@ def _message_of(row: sqlite3.Row) -> Message:
 
 def outgoing_of(row: sqlite3.Row) -> Outgoing:
     """Read the message at the head of a lane."""
-    return Outgoing(row["id"], row["task_id"], _message_of(row), MessageState(row["state"]), row["attempts"])
+    state, begins_run = MessageState(row["state"]), bool(row["begins_run"])
+    return Outgoing(row["id"], row["task_id"], _message_of(row), state, row["attempts"], begins_run)
 
 
 def message_row_of(row: sqlite3.Row) -> MessageRow:

@@ -181,12 +181,15 @@ SELECT :run_id, robot, number, total, kind, format, text, bytes, 'planned', :now
   FROM message WHERE run_id = :from_run AND number IS NOT NULL ORDER BY id;
 
 -- name: lanes
-SELECT robot FROM message
+SELECT robot, count(*) AS unsent FROM message
  WHERE state IN ('planned', 'sending', 'in_doubt')
  GROUP BY robot ORDER BY min(run_id);
 
 -- name: next_message
-SELECT message.*, run.task_id FROM message JOIN run ON run.id = message.run_id
+SELECT message.*, run.task_id,
+       message.state = 'planned' AND message.id = (SELECT min(id) FROM message AS any WHERE any.run_id = run.id)
+       AS begins_run
+  FROM message JOIN run ON run.id = message.run_id
  WHERE message.robot IS :robot AND message.state IN ('planned', 'sending', 'in_doubt')
  ORDER BY message.run_id, message.id LIMIT 1;
 

@@ -131,7 +131,7 @@ class SqliteStore:
 
     # Delivering
 
-    async def lanes(self) -> list[str | None]:
+    async def lanes(self) -> dict[str | None, int]:
         return await self._units.read(_outbox.lanes)
 
     async def announce(self, task_id: str, runs: Sequence[Run], now: float) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.acceptance.rows import rows
 from tests.daemon import Daemon
+from tests.fakes.llm import Llm
 from tests.fakes.server import running
 from tests.fakes.site import Site
 from tests.fakes.wecom import WeCom
@@ -34,6 +35,13 @@ def wecom() -> Iterator[WeCom]:
     """Run WeCom in a thread of its own, with a robot for every key and no limit of its own."""
     with running(WeCom(per_minute=None)) as wecom:
         yield wecom
+
+
+@pytest.fixture
+def llm() -> Iterator[Llm]:
+    """Run an LLM endpoint in a thread of its own; name it before ``start``, so that it outlives the daemons."""
+    with running(Llm()) as llm:
+        yield llm
 
 
 @pytest.fixture

@@ -30,6 +30,11 @@ class Video:
     gate: Gate
     """What holds it, until the test opens it."""
 
+    @property
+    def name(self) -> str:
+        """What it is called where nobody says otherwise."""
+        return self.path.strip("/").partition(".")[0]
+
 
 def serve_story(site: Site, number: int, sentences: int = 3, *, hold: Stage | None = None) -> Video:
     """Serve the story of this number.

@@ -41,7 +41,7 @@ async def test_message_reads_back_equal(store: TaskStore) -> None:
     await compose(store, "a", Run("robot", messages), Run(None, (notice,)))
     expected = [MessageRow(message, "robot", PLANNED, None) for message in messages]
     assert [*expected, MessageRow(notice, None, PLANNED, None)] == await store.messages("a")
-    assert Outgoing(1, "a", messages[0], PLANNED, 0) == await store.next_message("robot")
+    assert Outgoing(1, "a", messages[0], PLANNED, 0, begins_run=True) == await store.next_message("robot")
 
 
 async def test_runs_go_out_whole_in_the_order_of_composition(store: TaskStore) -> None:
@@ -55,12 +55,32 @@ async def test_runs_go_out_whole_in_the_order_of_composition(store: TaskStore) -
 
 async def test_lanes_are_robots_with_unsent_messages(store: TaskStore) -> None:
     """A robot has a lane while something of its is unsent, the longest waiting first."""
-    assert [] == await store.lanes()
-    await compose(store, "a", run("a", robot="z"), run("b"), run("c", robot="y"))
-    assert ["z", None, "y"] == await store.lanes()
+    assert {} == await store.lanes()
+    await compose(store, "a", run("a", robot="z"), run("b"), run("c", "d", robot="y"))
+    await compose(store, "b", run("e", robot="y"))
+    assert [("z", 1), (None, 1), ("y", 3)] == list((await store.lanes()).items())
     await bring_to_rest(store, None)
     await bring_to_rest(store, "z", REFUSED)
-    assert ["y"] == await store.lanes()
+    assert {"y": 3} == await store.lanes()
+
+
+async def test_run_begins_with_its_first_message(store: TaskStore) -> None:
+    """A run has not begun until its first message was handed to the robot, also if that one is put off."""
+    await compose(store, "a", run("one", "two"), run("three", robot="r"))
+    first = await store.next_message(None)
+    assert first
+    assert first.begins_run
+    for state, begins in ((SENDING, False), (PLANNED, True), (SENDING, False), (SENT, None)):
+        outgoing = await store.next_message(None)
+        assert outgoing
+        await store.mark(outgoing.id, state, NOW, expected=outgoing.state)
+        if begins is not None:
+            head = await store.next_message(None)
+            assert head
+            assert begins == head.begins_run
+    second = await store.next_message(None)
+    assert second
+    assert ("two", False) == (second.message.text, second.begins_run)
 
 
 async def test_message_in_doubt_stays_at_the_head(store: TaskStore) -> None:

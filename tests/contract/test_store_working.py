@@ -9,9 +9,10 @@ import pytest
 
 from pipeline.core.lifecycle import Cause, Settled
 from pipeline.core.progress import Progress, Reading
-from pipeline.core.task import Artifacts, Composed, Lane, LayerState, Stage, Status, TaskWarning, Waiting
+from pipeline.core.task import Artifacts, Composed, Lane, LayerState, Stage, Status, TaskWarning, Usage, Waiting
 from pipeline.core.transcript import Segment, Word
-from pipeline.ports import Made, TaskStore
+from pipeline.errors import LlmUnavailable
+from pipeline.ports import Answer, Made, TaskStore, TooLong, Unanswered
 from tests.contract.conftest import SqliteStores
 from tests.contract.examples import MADE, MEDIA, NOW, OWNER, TRANSCRIPT, add, claimed, keep_until, leave, run, task
 
@@ -155,6 +156,44 @@ async def test_segments_are_kept_once_and_in_order(store: TaskStore) -> None:
     await store.keep_segments("a", [segments[0], replace(segments[1], text="another")])
     assert tuple(segments) == await store.segments("a")
     assert () == await store.segments("b")
+
+
+async def test_replies_are_kept_until_their_stage_is_done(stores: SqliteStores) -> None:
+    """A reply reads back equal at the next boot, but costs nothing more; with the next product all are forgotten."""
+    store = await stores.boot("boot 1")
+    for task_id in ("a", "b"):
+        await add(store, task_id)
+        await keep_until(store, task_id, Lane.TEXT)
+        await store.keep_reply(task_id, "1", Answer("Good morning.", "m", Usage(10, 5)))
+    await store.keep_reply("a", "2", TooLong("m", Usage(100, 50)))
+    await store.keep_reply("a", "3", Unanswered(LlmUnavailable("m: silent"), Usage(1000, 0)))
+    store = await stores.boot("boot 2")
+    expected = [Answer("Good morning.", "m"), TooLong("m"), None, None]
+    assert expected == [await store.reply("a", key) for key in ("1", "2", "3", "4")]
+    await store.keep("a", "proofread", MADE["proofread"], NOW)
+    assert [None, None] == [await store.reply("a", key) for key in ("1", "2")]
+    assert Answer("Good morning.", "m") == await store.reply("b", "1")
+
+
+async def test_usage_adds_up(store: TaskStore) -> None:
+    """A task pays for every reply, answered or not, each once more where it is kept once more."""
+    await add(store, "a")
+    for reply in (
+        Answer("one", "m", Usage(10, 5)),
+        Unanswered(LlmUnavailable(), Usage(3, 0)),
+        TooLong("m", Usage(1, 1)),
+    ):
+        await store.keep_reply("a", "1", reply)
+    view = await store.view("a", OWNER)
+    assert view is not None
+    assert Usage(14, 6) == view.usage
+    assert Answer("one", "m") == await store.reply("a", "1")
+
+
+async def test_reply_for_a_task_that_is_gone(store: TaskStore) -> None:
+    """A reply for an unknown task is not stored."""
+    await store.keep_reply("unknown", "1", Answer("one", "m"))
+    assert await store.reply("unknown", "1") is None
 
 
 def measured(percent: float, **fields: float | None) -> Progress:

@@ -14,8 +14,8 @@ EVERYTHING = (*PRODUCT, "tests", "examples", "tools")
 
 
 def source_files(*folders: str) -> list[str]:
-    """Name the Python files of these folders, and the one at the root, by their paths from the root."""
-    files = [ROOT / "run_daemon.py", *(file for folder in folders for file in (ROOT / folder).rglob("*.py"))]
+    """Name the Python files of these folders, and those at the root, by their paths from the root."""
+    files = [*ROOT.glob("*.py"), *(file for folder in folders for file in (ROOT / folder).rglob("*.py"))]
     return sorted(str(file.relative_to(ROOT)) for file in files)
 
 

@@ -223,11 +223,10 @@ def _body(asked: Asked, fault: Fault) -> str:
 
 
 def diligent(asked: Asked) -> str:
-    """Do what is asked: mark every paragraph as proofread, or say what the text says first."""
+    """Do what is asked: mark every paragraph as proofread, or note how every second line begins."""
     if not asked.is_summary:
         return "\n\n".join(f"{paragraph} {MARK}" for paragraph in asked.text.split("\n\n"))
-    first = sentences(asked.text.removeprefix("• "))[0]
-    return f"• {first}"
+    return "\n".join(f"• {sentences(line.removeprefix('• '))[0]}" for line in asked.text.splitlines()[::2])
 
 
 async def _drip(request: web.BaseRequest) -> web.StreamResponse:

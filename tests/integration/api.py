@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ import aiohttp
 
 from pipeline.bridge import Bridge
 from pipeline.child import Zygote
-from pipeline.config import Settings
+from pipeline.config import Live, Settings
 from pipeline.control import Control
 from pipeline.core import lifecycle
 from pipeline.core.lifecycle import Failed, Settled, Succeeded
@@ -38,13 +38,15 @@ from pipeline.core.task import (
     TranscriptInfo,
 )
 from pipeline.core.transcript import Segment, Word
-from pipeline.events import EventBus, Watch
+from pipeline.events import EventBus, Watch as TaskWatch
 from pipeline.executor import Executor, House
 from pipeline.http.deps import Deps, Missing
 from pipeline.http.server import HttpServer
 from pipeline.intake import Intake
 from pipeline.keyring import Keyring
-from pipeline.ports import Made
+from pipeline.outbox import Outbox
+from pipeline.ports import Channel, Made
+from pipeline.service import Watch
 from pipeline.store.sqlite import SqliteStore
 
 TOKEN = "tr_of-the-tests"
@@ -108,7 +110,7 @@ class ObservedBus(EventBus):
         self.left = asyncio.Event()
 
     @contextmanager
-    def watch(self, task_id: str) -> Iterator[Watch]:
+    def watch(self, task_id: str) -> Iterator[TaskWatch]:
         """Follow a task."""
         with super().watch(task_id) as watch:
             self.watched.set()
@@ -177,29 +179,42 @@ def settings_for(folder: Path, **sections: dict[str, object]) -> Settings:
 
 
 @asynccontextmanager
-async def running(folder: Path, *, body_timeout_s: float = 15.0, **sections: dict[str, object]) -> AsyncIterator[Api]:
-    """Run the API on a free port over a new store in ``folder``."""
+async def running(
+    folder: Path,
+    *,
+    body_timeout_s: float = 15.0,
+    channels: Mapping[str | None, Channel] | None = None,
+    **sections: dict[str, object],
+) -> AsyncIterator[Api]:
+    """Run the API on a free port over a new store in ``folder``; with ``channels`` the outbox sends through them."""
     settings = settings_for(folder, **sections)
+    live = Live(settings)
     keyring = Keyring.open(settings)
     store = SqliteStore(folder / "transcribed.db", ROUTE, "this boot")
     hints: list[str] = []
     missing: list[Missing] = []
     bus = ObservedBus()
     bridge = Bridge(asyncio.get_running_loop())
-    house = House(bridge, store, Zygote(()), settings, lambda _task_id, _reading: None)
-    intake = Intake(store, settings, hints.append, house.work_folder)
+    house = House(bridge, store, Zygote(()), live, lambda _task_id, _reading: None)
+    intake = Intake(store, live, hints.append, house.work_folder)
     control = Control(house, Executor(house, ()), ROUTE, bus, lambda: hints.append(""))
-    server = HttpServer(
-        deps := Deps(store, intake, control, keyring, bus, settings, lambda: missing, "1.2.3", body_timeout_s)
-    )
+    outbox = Outbox(store, channels or {}, 1000, Watch(), _nothing_to_finish)
+    deps = Deps(store, intake, control, outbox, keyring, bus, live, lambda: missing, "1.2.3", body_timeout_s)
+    server = HttpServer(deps)
     await store.open()
     try:
+        await outbox.start()
         await server.start()
         async with aiohttp.ClientSession() as session:
             yield Api(server, session, deps, store, bus, intake, hints, missing)
     finally:
         await server.stop()
+        await outbox.stop()
         await store.close()
+
+
+async def _nothing_to_finish(_paused: Sequence[str]) -> None:
+    """Leave tasks as they are: tests play their lives by hand."""
 
 
 class Life:

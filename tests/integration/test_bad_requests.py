@@ -32,20 +32,31 @@ PATHS = {
     "{valid_upper}": TOKEN.upper(),
     "{self}": "http://127.0.0.1",
 }
-LATER = {"{upload}", "{gpu}", "{static}", "{ws}"}
+LATER = {"{gpu}", "{static}", "{ws}"}
 """Routes whose features are not there: any refusal is right."""
+TAKEN = {"upload-name", "upload-content"}
+"""Groups of files that may be accepted: what is wrong with them is found later, or was made harmless."""
+UPLOAD_MB = 1
 BODY_TIMEOUT_S = 0.3
 
 
 @pytest.mark.parametrize("group", GROUPS)
 async def test_corpus(tmp_path: Path, group: str) -> None:
-    """Every line of the group is answered with a status it expects, in the envelope; nothing is stored."""
+    """Every line of the group is answered with a status it expects, in the envelope; what is refused leaves nothing."""
     lines = [line for line in LINES if line["group"] == group]
-    async with running(tmp_path, body_timeout_s=BODY_TIMEOUT_S) as api:
+    limits = {"max_upload_mb": UPLOAD_MB}
+    async with running(tmp_path, body_timeout_s=BODY_TIMEOUT_S, api=limits) as api:
         complaints = [complaint for line in lines if (complaint := await complain(api, line))]
         assert [] == complaints
-        assert [] == (await api.get("/api/tasks")).data["tasks"]
-        assert [] == api.hints
+        tasks = [task["task_id"] for task in (await api.get("/api/tasks")).data["tasks"]]
+        assert sorted(tasks) == sorted(api.hints)
+        assert group in TAKEN or [] == tasks
+        assert {f"work/{task_id}/media" for task_id in tasks} == files_below(tmp_path)
+
+
+def files_below(folder: Path) -> set[str]:
+    """Name every file that lies deeper than the store."""
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*/*") if path.is_file()}
 
 
 async def test_right_token_works_after_many_wrong_ones(api: Api) -> None:
@@ -125,13 +136,19 @@ def request_bytes(line: dict[str, Any]) -> bytes:
     if line.get("raw"):
         return filled(base64.b64decode(line["raw_b64"]).decode("latin-1")).encode("latin-1")
     body = body_bytes(line)
-    fields = [b"Host: 127.0.0.1", b"Content-Length: %d" % len(body)]
+    framing = b"Transfer-Encoding: chunked" if is_stream(line) else b"Content-Length: %d" % len(body)
+    fields = [b"Host: 127.0.0.1", framing]
     if line["auth"] == "valid":
         fields.append(b"Authorization: Bearer " + TOKEN.encode())
     pairs = [*line.get("headers", {}).items(), *line.get("headers_list", [])]
     fields += [f"{name}: {filled(value)}".encode() for name, value in pairs]
     fields += [name.encode() + b": " + base64.b64decode(value) for name, value in line.get("headers_b64", {}).items()]
     return b"\r\n".join([f"{line['method']} {filled(line['path'])} HTTP/1.1".encode(), *fields, b"", body])
+
+
+def is_stream(line: dict[str, Any]) -> bool:
+    """Tell whether a line's body is sent without saying how long it is."""
+    return bool(line.get("body_gen", {}).get("kind") == "chunked_stream")
 
 
 def body_bytes(line: dict[str, Any]) -> bytes:
@@ -157,7 +174,9 @@ def generated(recipe: Mapping[str, Any]) -> bytes:
         case {"prefix": str(head), "repeat": str(unit), "count": int(count), "suffix": str(tail)}:
             return (head + unit * count + tail).encode()
         case {"kind": "chunked_stream"}:
-            return b"x" * 2_000_000
+            top = b'--B\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'
+            pieces = [top, *([bytes(2**20)] * (UPLOAD_MB + 2)), b"\r\n--B--\r\n", b""]
+            return b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
     raise ValueError(recipe)
 
 

@@ -60,6 +60,33 @@ async def test_a_thread_gets_the_answer_of_a_coroutine(bridge: Bridge) -> None:
     assert threading.get_ident() == await asyncio.to_thread(lambda: bridge.call(question()))
 
 
+async def test_a_call_ends_with_the_stop_signal(bridge: Bridge) -> None:
+    """Whoever waits for a long answer stops waiting when asked to, and the coroutine is cancelled."""
+    stop, started, cancelled = StopSignal(), asyncio.Event(), asyncio.Event()
+
+    async def question() -> None:
+        started.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    calling = asyncio.create_task(asyncio.to_thread(lambda: bridge.call(question(), timeout_s=None, stop=stop)))
+    async with asyncio.timeout(WITHIN_S):
+        await started.wait()
+        stop.raise_now()
+        await cancelled.wait()
+        with pytest.raises(Interrupted):
+            await calling
+
+
+async def test_a_call_without_need_to_stop_is_answered(bridge: Bridge) -> None:
+    """A stop signal that is raised after the answer changes nothing."""
+    stop = StopSignal()
+    assert 7 == await asyncio.to_thread(lambda: bridge.call(asyncio.sleep(0, 7), stop=stop))
+    stop.raise_now()
+
+
 async def test_a_call_on_the_loops_own_thread_is_refused(bridge: Bridge) -> None:
     """A call on the loop's own thread is refused instead of waiting for ever."""
     with pytest.raises(RuntimeError, match="own thread"):

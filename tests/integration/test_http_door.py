@@ -14,6 +14,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from pipeline.config import Live
 from pipeline.errors import ConfigInvalid, DbBusy, DiskFull, Interrupted
 from pipeline.http.deps import Missing
 from pipeline.http.server import HttpServer
@@ -264,4 +265,4 @@ async def test_port_that_is_taken_is_a_configuration_error(api: Api, tmp_path: P
     """A port that something else listens at is named as a fault of the configuration."""
     settings = settings_for(tmp_path, api={"port": api.port})
     with pytest.raises(ConfigInvalid, match=str(api.port)):
-        await HttpServer(replace(api.deps, settings=settings)).start()
+        await HttpServer(replace(api.deps, live=Live(settings))).start()

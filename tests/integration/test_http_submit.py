@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.api import Api, running
+from tests.integration.api import Answer, Api, running
 
 
 async def test_submission_is_stored_then_hinted(api: Api) -> None:
@@ -117,3 +117,75 @@ async def test_closed_intake_takes_nothing(api: Api) -> None:
     assert (503, "shutting_down") == (refused.status, refused.error["type"])
     assert int(refused.headers["Retry-After"]) >= 1
     assert 200 == (await api.get(f"/api/task/{task_id}")).status
+
+
+# ---------------------------------------------------------------------------------------------
+# Several at once, and media elsewhere
+# ---------------------------------------------------------------------------------------------
+
+
+async def submit_all(api: Api, *names: str, **fields: object) -> Answer:
+    """Submit several addresses of one site."""
+    urls = [f"https://example.com/{name}" for name in names]
+    return await api.request("POST", "/api/transcribe", json={"urls": urls} | fields)
+
+
+async def test_several_addresses_are_accepted_in_order(api: Api) -> None:
+    """Several addresses are answered in their order, each with its own task; 202 as long as one is new."""
+    first = await api.submitted(url="https://example.com/b")
+    answer = await submit_all(api, "a", "b", "c", "a", client_ref="7")
+    tasks = answer.data["tasks"]
+    assert (202, [None, first, None, tasks[0]["task_id"]]) == (answer.status, [task["duplicate_of"] for task in tasks])
+    assert first == tasks[1]["task_id"]
+    assert {"7"} == {task["client_ref"] for task in tasks}
+    assert [first, tasks[0]["task_id"], tasks[2]["task_id"]] == api.hints
+    urls = [(await api.get(f"/api/task/{task['task_id']}")).data["url"] for task in tasks]
+    assert [f"https://example.com/{name}" for name in "abca"] == urls
+    assert 200 == (await submit_all(api, "c", "a")).status
+
+
+async def test_one_refused_address_refuses_all(api: Api) -> None:
+    """A list with a forbidden address is refused by the place of that address, and nothing is stored."""
+    urls = ["https://example.com/a", "https://example.com/b", "http://127.0.0.1/", "ftp://example.com/"]
+    refused = await api.request("POST", "/api/transcribe", json={"urls": urls})
+    assert (422, "url_forbidden_address") == (refused.status, refused.error["type"])
+    assert "urls.2" == refused.error["param"]
+    assert [] == (await api.get("/api/tasks")).data["tasks"]
+
+
+async def test_several_addresses_need_room_for_all(tmp_path: Path) -> None:
+    """A list that does not fit beside what waits is answered 429; one that could never fit is a wrong value."""
+    async with running(tmp_path, concurrent={"max_workers": 1, "queue_size": 2}) as api:
+        task_id = await api.submitted(url="https://example.com/a")
+        full = await submit_all(api, "b", "c", "d")
+        assert (429, "queue_full") == (full.status, full.error["type"])
+        assert full.error["retry_after"] >= 1
+        never = await submit_all(api, "a", "b", "c", "d")
+        assert (422, "invalid_value", "urls") == (never.status, never.error["type"], never.error["param"])
+        assert [task_id] == api.hints
+        assert 202 == (await submit_all(api, "a", "b", "c")).status
+
+
+async def test_media_may_lie_elsewhere(api: Api) -> None:
+    """With a `download_url` the task keeps both addresses; it is other work than without, or with another one."""
+    ids = [
+        await api.submitted(),
+        await api.submitted(download_url="https://media.example.com/1.mp4"),
+        await api.submitted(download_url="https://media.example.com/2.mp4"),
+    ]
+    tasks = [await api.store.get(task_id) for task_id in ids]
+    assert [None, "https://media.example.com/1.mp4", "https://media.example.com/2.mp4"] == [
+        task.source.download_url for task in tasks if task
+    ]
+    assert {"https://example.com/a.mp4"} == {task.source.url for task in tasks if task}
+    assert 200 == (await api.submit(download_url="https://media.example.com:443/1.mp4#t=3")).status
+
+
+async def test_forbidden_media_address_is_refused(api: Api) -> None:
+    """Both addresses pass the gate; the one that does not is named."""
+    for fields, param in (
+        ({"download_url": "http://169.254.169.254/a.mp4"}, "download_url"),
+        ({"url": "http://127.0.0.1/", "download_url": "https://example.com/a.mp4"}, "url"),
+    ):
+        refused = await api.submit(**fields)
+        assert (422, "url_forbidden_address", param) == (refused.status, refused.error["type"], refused.error["param"])

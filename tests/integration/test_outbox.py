@@ -10,45 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.core.messages import Message, MessageState
-from pipeline.outbox import Outbox, Pace
-from pipeline.ports import InDoubt, Receipt, Refused, RobotGone, Sent, TryLater
+from pipeline.core.messages import Kind, Message, MessageState
+from pipeline.outbox import REMOVED, Outbox, Pace, RobotLane
+from pipeline.ports import InDoubt, Refused, RobotGone, Sent, TryLater
 from pipeline.service import Watch
 from pipeline.store.sqlite import SqliteStore
 from tests.contract.examples import ROUTE, compose, run
-
-WITHIN_S = 10.0
-
-
-class ScriptedChannel:
-    """A channel that gives the receipts it was told to, then ``Sent``; ``hold`` delays every answer."""
-
-    def __init__(self, *receipts: Receipt, hold: asyncio.Event | None = None) -> None:
-        self.seen: list[str] = []
-        self.in_flight = 0
-        self.most_in_flight = 0
-        self.changed = asyncio.Condition()
-        self._receipts = list(receipts)
-        self._hold = hold
-
-    async def send(self, message: Message) -> Receipt:
-        self.in_flight += 1
-        self.most_in_flight = max(self.most_in_flight, self.in_flight)
-        async with self.changed:
-            self.seen.append(message.text)
-            self.changed.notify_all()
-        if self._hold is not None:
-            await self._hold.wait()
-        self.in_flight -= 1
-        return self._receipts.pop(0) if self._receipts else Sent()
-
-    async def close(self) -> None:
-        """Hold nothing."""
-
-    async def until(self, count: int) -> list[str]:
-        async with asyncio.timeout(WITHIN_S), self.changed:
-            await self.changed.wait_for(lambda: len(self.seen) >= count)
-        return self.seen
+from tests.integration.scripted_channel import WITHIN_S, ScriptedChannel
 
 
 class Finished:
@@ -201,3 +169,99 @@ async def test_the_pace_holds_across_a_restart() -> None:
     await asyncio.wait_for(with_room.wait(), 0.05)
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(with_room.wait(), 0.05)
+
+
+# ---------------------------------------------------------------------------------------------
+# Tests of a robot, and lanes that go on
+# ---------------------------------------------------------------------------------------------
+
+TRIAL = Message(None, None, Kind.NOTICE, "text", "a test")
+NO_TIME_S = 0.05
+
+
+async def test_a_test_goes_out_at_once_when_nothing_waits(store: SqliteStore) -> None:
+    """A test of an idle robot goes out at once, and its sender hears what became of it."""
+    channel = ScriptedChannel(Sent(), Refused("no"))
+    async with outbox(store, r=channel) as (made, _):
+        assert Sent() == await made.test("r", TRIAL, WITHIN_S)
+        assert Refused("no") == await made.test("r", TRIAL, WITHIN_S)
+    assert ["a test"] * 2 == channel.seen
+
+
+async def test_a_test_never_falls_inside_a_run(store: SqliteStore) -> None:
+    """A test that comes while a run is being sent goes out behind it, before the next run."""
+    await compose(store, "a", run("1", "2", "3", robot="r"))
+    await compose(store, "b", run("4", "5", robot="r"))
+    answers = asyncio.Event()
+    channel = ScriptedChannel(hold=answers)
+    async with outbox(store, r=channel) as (made, finished):
+        await channel.until(1)
+        testing = asyncio.create_task(made.test("r", TRIAL, WITHIN_S))
+        await asyncio.sleep(0)
+        answers.set()
+        assert Sent() == await testing
+        await finished.until(lambda tasks: len(tasks) == 2)
+    assert ["1", "2", "3", "a test", "4", "5"] == channel.seen
+
+
+async def test_tests_that_wait_together_are_one_message(store: SqliteStore) -> None:
+    """Several tests that wait for their turn are one message; one that is no longer waited for is none."""
+    await compose(store, "a", run("1", "2", robot="r"))
+    answers = asyncio.Event()
+    channel = ScriptedChannel(hold=answers)
+    async with outbox(store, r=channel) as (made, _):
+        await channel.until(1)
+        assert await made.test("r", TRIAL, NO_TIME_S) is None
+        testing = [asyncio.create_task(made.test("r", TRIAL, WITHIN_S)) for _ in range(3)]
+        await asyncio.sleep(0)
+        answers.set()
+        assert [Sent()] * 3 == await asyncio.gather(*testing)
+    assert ["1", "2", "a test"] == channel.seen
+
+
+async def test_a_paused_lane_is_tested_and_resumed(store: SqliteStore) -> None:
+    """A paused lane can be tested without going on; resumed, it sends what it kept, and pauses again if need be."""
+    await compose(store, "a", run("1", robot="r"))
+    channel = ScriptedChannel(RobotGone("gone"), RobotGone("gone"), RobotGone("still gone"))
+    async with outbox(store, r=channel) as (made, finished):
+        await finished.until(bool)
+        assert [RobotLane("r", 1, "gone")] == await made.robots()
+        assert RobotGone("gone") == await made.test("r", TRIAL, WITHIN_S)
+        made.resume("r")
+        await channel.until(3)
+        await paused_for(made, "still gone")
+        assert Sent() == await made.test("r", TRIAL, WITHIN_S)
+        assert [RobotLane("r", 1, "still gone")] == await made.robots()
+        made.resume("r")
+        await channel.until(5)
+    assert ["1", "a test", "1", "a test", "1"] == channel.seen
+    assert [MessageState.SENT] == await states(store, "a")
+
+
+async def paused_for(made: Outbox, why: str) -> None:
+    """Wait until the one robot's lane is paused for this reason."""
+    async with asyncio.timeout(WITHIN_S):
+        while made.paused != {"r": why}:  # noqa: ASYNC110 - nothing tells of a pause but looking
+            await asyncio.sleep(0)
+
+
+async def test_a_run_that_was_broken_off_is_not_tested(store: SqliteStore) -> None:
+    """A lane that paused in the middle of a run takes no test, which would fall inside the run."""
+    await compose(store, "a", run("1", "2", robot="r"))
+    channel = ScriptedChannel(Sent(), RobotGone("gone"))
+    async with outbox(store, r=channel) as (made, finished):
+        await finished.until(bool)
+        assert await made.test("r", TRIAL, NO_TIME_S) is None
+        assert [RobotLane("r", 1, "gone")] == await made.robots()
+        made.resume("r")
+        await channel.until(3)
+    assert ["1", "2", "2"] == channel.seen
+
+
+async def test_a_removed_robot_stays_paused(store: SqliteStore) -> None:
+    """A robot that is no longer configured is listed with what it keeps; it is neither tested nor resumed."""
+    await compose(store, "a", run("1", "2", robot="former"))
+    async with outbox(store, r=ScriptedChannel()) as (made, _):
+        assert RobotGone(REMOVED) == await made.test("former", TRIAL, WITHIN_S)
+        made.resume("former")
+        assert [RobotLane("r", 0, None), RobotLane("former", 2, REMOVED)] == await made.robots()

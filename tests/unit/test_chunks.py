@@ -40,7 +40,9 @@ def test_chunks_hold_whole_paragraphs(
     assert expected == texts(in_chunks(paragraphs, characters))
 
 
-@given(st.lists(st.lists(st.text("abc", min_size=1, max_size=9), min_size=1, max_size=6), max_size=8), st.integers(1, 30))
+@given(
+    st.lists(st.lists(st.text("abc", min_size=1, max_size=9), min_size=1, max_size=6), max_size=8), st.integers(1, 30)
+)
 def test_chunks_hold_every_piece_once(paragraphs: list[list[str]], characters: int) -> None:
     """Nothing is lost or doubled, in any order, and no chunk is empty."""
     chunks = in_chunks([pieces(*paragraph) for paragraph in paragraphs], characters)
@@ -53,7 +55,10 @@ def test_chunks_hold_every_piece_once(paragraphs: list[list[str]], characters: i
     ("paragraphs", "expected"),
     [
         ([pieces("一二三。"), pieces("四五六。")], ["一二三。", "四五六。"]),
-        ([pieces("一。"), pieces("二三四五六七，", "八九。"), pieces("十。")], ["一。\n\n二三四五六七，八九。", "十。"]),
+        (
+            [pieces("一。"), pieces("二三四五六七，", "八九。"), pieces("十一。")],
+            ["一。\n\n二三四五六七，八九。", "十一。"],
+        ),
         ([pieces("一，", "二，", "三四五。")], ["一，二，", "三四五。"]),
         ([pieces("一二三四五。")], []),
     ],

@@ -260,6 +260,10 @@ BROKEN: dict[str, tuple[str | bytes, list[str]]] = {
         '{"scheduler": {"min_batch_size": 4}}',
         ["scheduler (*min_batch_size * scheduler.max_batch_size *"],
     ),
+    "endpoint without a model": (
+        '{"llm": {"base_url": "https://llm.test/v1", "summary_model": "s"}}',
+        ["llm (*llm.model*llm.base_url *"],
+    ),
     "tokens": (
         '{"api": {"auth_token": ["short", "with space", 7]}}',
         ["api.auth_token[0] = *", "api.auth_token[1] = *", "api.auth_token[2] = *"],
@@ -461,10 +465,10 @@ def test_keys_without_effect_are_named_when_set(written: Callable[[str], Path]) 
     """Only keys that are set to something else than their default are named, and each of them is a key."""
     settings = load_settings(
         written(
-            '{"llm": {"model": "m", "timeout_s": 300}, "api": {"port": 1}, "notify": {"channels": ["mailto://x"]}}'
+            '{"llm": {"translate_model": "m", "timeout_s": 300}, "api": {"port": 1}, "notify": {"channels": ["mailto://x"]}}'
         ),
         environ=NO_ENVIRONMENT,
     )
     assert not_in_effect(Settings()) == ()
-    assert not_in_effect(settings) == ("llm.model", "notify.channels")
+    assert not_in_effect(settings) == ("llm.translate_model", "notify.channels")
     assert set(key_names()) >= NOT_IN_EFFECT

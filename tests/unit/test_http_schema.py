@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.core.task import Priority
 from pipeline.errors import InvalidValue, UnknownField
-from pipeline.http.schema import parse_submission
+from pipeline.http.schema import MOST_URLS, parse_submission, parse_upload
 from pipeline.intake import Submission
 
 URL = {"url": "https://example.com/a.mp4"}
@@ -82,7 +82,7 @@ def test_a_field_and_its_older_name_are_refused_together(both: dict[str, object]
         (URL | {"options": {"chapters": True}}, "options.chapters", None),
         (URL | {"processing_options": {"proofread": True}}, "processing_options.proofread", None),
         (URL | {"callback_url": "https://example.com/"}, "callback_url", None),
-        ({"urls": ["https://example.com/a.mp4"]}, "urls", "url"),
+        ({"url_": "https://example.com/a.mp4"}, "url_", "url"),
         ({"url": None, "\ud800": 1}, "\ud800", None),
         (URL | {"k" * 5000: 1}, "k" * 100, None),
     ],
@@ -100,6 +100,7 @@ def test_unknown_field_is_named(body: dict[str, object], param: str, nearest: st
         ({"url": None}, "url"),
         ({"url": 1}, "url"),
         ({"url": ["https://example.com/"]}, "url"),
+        ({"download_url": 1}, "download_url"),
         ({"language": "english"}, "language"),
         ({"language": ""}, "language"),
         ({"language": 1}, "language"),
@@ -142,10 +143,48 @@ def test_wrong_value_is_named(fields: dict[str, object], param: str) -> None:
     assert param == caught.value.param
 
 
-def test_missing_url_is_named() -> None:
+@pytest.mark.parametrize("body", [{}, {"url": None}, {"url": None, "urls": None}, {"download_url": "https://a.b/"}])
+def test_missing_url_is_named(body: dict[str, object]) -> None:
     """A body without an address is refused by the name of the field."""
     with pytest.raises(InvalidValue, match="url: is needed"):
-        parse_submission({})
+        parse_submission(body)
+
+
+def test_each_of_several_addresses_is_a_submission() -> None:
+    """Several addresses are as many submissions, each named by its place, with all else the same."""
+    body = {"urls": ["https://a.example/", "https://b.example/"], "priority": "high"}
+    expected = (
+        Submission(url="https://a.example/", param="urls.0", priority=Priority.HIGH),
+        Submission(url="https://b.example/", param="urls.1", priority=Priority.HIGH),
+    )
+    assert expected == parse_submission(body)
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"urls": []}, "urls"),
+        ({"urls": "https://a.example/"}, "urls"),
+        ({"urls": ["https://a.example/", 1]}, "urls.1"),
+        ({"urls": [URL["url"]] * (MOST_URLS + 1)}, "urls"),
+        (URL | {"urls": ["https://a.example/"]}, "url"),
+        ({"urls": ["https://a.example/"], "download_url": "https://a.example/"}, "download_url"),
+    ],
+)
+def test_wrong_list_of_addresses_is_named(body: dict[str, object], param: str) -> None:
+    """A list of addresses is refused if it is empty, too long, not of texts, or not the only address."""
+    with pytest.raises(InvalidValue) as caught:
+        parse_submission(body)
+    assert param == caught.value.param
+
+
+@pytest.mark.parametrize("other", ["url", "download_url"])
+def test_file_has_no_address(other: str) -> None:
+    """A file is submitted by its name, and not together with an address."""
+    assert Submission(url="a.mp4", language="zh") == parse_upload({"language": "zh"}, "a.mp4")
+    with pytest.raises(InvalidValue) as caught:
+        parse_upload({other: "https://a.example/"}, "a.mp4")
+    assert other == caught.value.param
 
 
 @pytest.mark.parametrize(

@@ -132,12 +132,12 @@ def test_layer_that_is_not_there(state: LayerState, status: Status, error: type[
         (LayerState.PENDING, Layer.RAW),
         (LayerState.DONE, Layer.PROOFREAD),
         (LayerState.PARTIAL, Layer.PROOFREAD),
-        (LayerState.FAILED, Layer.RAW),
+        (LayerState.FAILED, Layer.PROOFREAD),
         (LayerState.DISABLED, Layer.RAW),
     ],
 )
 def test_best_text_there_is(proofread: LayerState, layer: Layer) -> None:
-    """Without a wish the proofread text is chosen if it is there, or else the recognizer's."""
+    """Without a wish the readable text is chosen, also where the LLM failed, or else the recognizer's."""
     task = replace(TASK, layers=with_layer(TASK, "transcript", LayerState.DONE))
     task = replace(task, layers=with_layer(task, "proofread", proofread))
     assert layer is choose_layer(task, None)

@@ -152,6 +152,20 @@ def test_head_says_who_made_the_text(text_by: str, summary_by: str, line: str) -
     assert line == first_message(head).splitlines()[-1]
 
 
+@pytest.mark.parametrize(
+    ("parts", "line"),
+    [
+        ({"text_in_part": True}, "校对：m（部分） · 摘要：m"),
+        ({"summary_in_part": True}, "校对：m · 摘要：m（部分）"),
+    ],
+)
+def test_head_says_what_is_only_partly_the_models(parts: dict[str, bool], line: str) -> None:
+    """A model that made only a part of the text or of the summary gets no credit for the rest."""
+    head = replace(HEAD, text_by="m", summary_by="m", **parts)
+    assert line == first_message(head).splitlines()[-1]
+    assert "Summary by: m (in part)" in first_message(replace(head, summary_in_part=True), "en")
+
+
 def test_no_speech_is_one_message() -> None:
     """A video without speech is one head that says so, whatever else was made of it."""
     head = replace(HEAD, no_speech=True, characters=0, segment_count=0)

@@ -2,96 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
 
 import pytest
-import structlog
 
 from pipeline.config import Settings
 from pipeline.core.messages import Kind, Run
-from pipeline.core.task import (
-    Artifacts,
-    CleanText,
-    LayerState,
-    MediaInfo,
-    Options,
-    Paragraph,
-    Script,
-    Source,
-    Summary,
-    Task,
-    TaskWarning,
-    TranscriptInfo,
-)
+from pipeline.core.task import Artifacts, CleanText, LayerState, Paragraph, Script, Summary, TaskWarning, TranscriptInfo
 from pipeline.core.transcript import Segment
 from pipeline.errors import InternalFailure
-from pipeline.ports import Made, Recognition, Recognized, StageWork
+from pipeline.ports import Made, StageWork
 from stages.compose import Compose
 from stages.proofread import Proofread
 from stages.summarize import Summarize
+from tests.unit.text_lane import HEARD, KNOWN, TASK, URL, Context, asking, texts
 
-URL = "https://example.com/watch?v=1"
-TASK = Task("t1", "me", Source(URL, URL), Options(model="small"), created_at=0.0, updated_at=0.0)
-HEARD = (Segment(0, 0.0, 1.0, " 後臺軟體"), Segment(1, 1.1, 2.0, "很好用 "), Segment(2, 5.0, 6.0, "再見"))
 CLEAN = CleanText((Paragraph(0.0, 2.0, "后台软体，很好用。"), Paragraph(5.0, 6.0, "再见。")), by="offline")
-KNOWN = Artifacts(
-    media=MediaInfo("Generic", "1", "标题", author="王老师"),
-    transcript=TranscriptInfo("zh", "asr", "small", "cpu", duration_s=65.0, segment_count=3),
-    proofread=CleanText((Paragraph(0.0, 2.0, "后台很好用。"),), by="offline"),
-    summary=Summary("• 后台很好用。", by="offline"),
-)
-
-
-@dataclass
-class Context:
-    """A house in which stages find a task, the default settings and stored segments."""
-
-    task: Task = TASK
-    heard: tuple[Segment, ...] = HEARD
-    settings: Settings = field(default_factory=Settings)
-    work: Path = Path("work")
-    log: Any = field(default_factory=structlog.get_logger)
-
-    def report(self, fraction: float, **details: float | None) -> None:
-        """Let any progress pass."""
-
-    def segments(self) -> tuple[Segment, ...]:
-        """What was heard."""
-        return self.heard
-
-    def run_child(
-        self,
-        program: str,
-        request: Mapping[str, object],
-        on_line: Callable[[dict[str, Any]], None],
-        *,
-        timeout_s: float,
-        stall_s: float | None = None,
-    ) -> dict[str, Any]:
-        """Refuse: no text stage has a child."""
-        raise AssertionError(program, request, on_line, timeout_s, stall_s)
-
-    def recognize(self, request: Recognition, on_segments: Callable[[Sequence[Segment], float], None]) -> Recognized:
-        """Refuse: no text stage listens."""
-        raise AssertionError(request, on_segments)
-
-    def checkpoint(self, segments: Sequence[Segment]) -> None:
-        """Refuse: no text stage hears anything new."""
-        raise AssertionError(segments)
-
-
-def asking(**options: Any) -> Task:
-    """The task with other options."""
-    return replace(TASK, options=replace(TASK.options, **options))
-
-
-def texts(made: Made) -> list[str]:
-    """The paragraphs that a stage made."""
-    assert isinstance(made.product, CleanText)
-    return [paragraph.text for paragraph in made.product.paragraphs]
 
 
 def runs(made: Made) -> tuple[Run, ...]:

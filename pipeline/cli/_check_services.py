@@ -1,0 +1,208 @@
+"""Checks of the doctor: models, yt-dlp, the language model, the robots, and who may come in."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import shutil
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from datetime import date
+from http import HTTPStatus
+from http.client import HTTPException
+from importlib.metadata import version
+from typing import Any
+from urllib.parse import urlsplit
+
+from pipeline.cli._finding import Finding, error, fine, warning
+from pipeline.config import LlmSettings, Settings, check_exposure, not_in_effect
+from pipeline.engine import model_fetch
+from pipeline.engine.devices import find_devices
+from pipeline.engine.models import local_folder, resolve_auto
+from pipeline.errors import ConfigInvalid, ModelMissing
+from pipeline.keyring import MadeTokens
+
+OLD_DAYS = 90
+"""Sites change, YouTube most of all; an older yt-dlp fails there."""
+OLDEST_DENO = (2, 3, 0)
+"""As yt-dlp wants it (yt_dlp/utils/_jsruntime.py)."""
+ANSWER_S = 5.0
+WECOM = "qyapi.weixin.qq.com"
+
+
+def check_config(settings: Settings) -> Iterator[Finding]:
+    """Look for what a valid configuration may still lack."""
+    idle = not_in_effect(settings)
+    if idle:
+        yield warning(
+            "config",
+            (f"without effect in this version: {', '.join(idle)}", f"在此版本中无效：{'、'.join(idle)}"),
+            ("Take them out, or wait for a newer version.", "请删除这些配置项，或等待新版本。"),
+        )
+    else:
+        yield fine("config", "valid", "有效")
+    try:
+        made = MadeTokens(settings.storage.dir / "tokens.json")
+        check_exposure(settings, has_made_tokens=bool(made.owners()))
+    except ConfigInvalid as invalid:
+        english, _, chinese = invalid.problems[0].partition(" · ")
+        cure = "python run_daemon.py token new NAME"
+        yield error("token", (english, chinese), (cure, cure))
+
+
+def check_models(settings: Settings) -> Iterator[Finding]:
+    """See whether the speech models that the configuration names are here."""
+    try:
+        devices = find_devices(settings.transcribe.device, settings.scheduler.max_tasks_per_gpu)
+    except ConfigInvalid as invalid:
+        told = invalid.problems[0]
+        yield error("device", (told, ""), ("Set transcribe.device to auto.", "请将 transcribe.device 设为 auto。"))
+        return
+    yield fine("device", ", ".join(device.name for device in devices))
+    for wanted in dict.fromkeys((settings.transcribe.model, *settings.transcribe.models)):
+        yield _check_model(resolve_auto(wanted, devices))
+
+
+def _check_model(name: str) -> Finding:
+    try:
+        return fine("model", f"{name}: {local_folder(name) or model_fetch.cached(name)}")
+    except ModelMissing:
+        command = f"python run_daemon.py models fetch {name}"
+        return warning(
+            "model",
+            (f"{name} is not here; it is fetched when it is first needed", f"本机没有 {name}，首次使用时下载"),
+            (f"To have it before: {command}", f"提前下载：{command}"),
+        )
+
+
+def check_downloads(_: Settings) -> Iterator[Finding]:
+    """See how old yt-dlp is, and whether it has the JavaScript runtime that YouTube asks for."""
+    installed = version("yt-dlp")
+    year, month, day = map(int, installed.split(".")[:3])
+    age_days = (date.today() - date(year, month, day)).days  # noqa: DTZ011 - a day more or less is no matter
+    if age_days > OLD_DAYS:
+        command = '.venv/bin/python -m pip install --upgrade "yt-dlp[default]"'
+        yield warning(
+            "yt-dlp",
+            (f"{installed} is {age_days} days old", f"{installed} 发布于 {age_days} 天前"),
+            (f"If a site fails: {command}, then restart the daemon.", f"若下载失败：{command}，然后重启服务。"),
+        )
+    else:
+        yield fine("yt-dlp", f"{installed}, {age_days} days old")
+    found = shutil.which("deno")
+    deno = asyncio.run(_version_of(found)) if found else ()
+    if deno >= OLDEST_DENO:
+        yield fine("javascript", f"deno {'.'.join(map(str, deno))}")
+    else:
+        yield warning(
+            "javascript",
+            ("deno 2.3 or newer is not found", "未找到 deno 2.3 或更新版本"),
+            (
+                "YouTube needs it: install it from https://deno.com; other sites do without.",
+                "YouTube 需要它：请从 https://deno.com 安装；其他网站不需要。",
+            ),
+        )
+
+
+async def _version_of(program: str) -> tuple[int, ...]:
+    process = await asyncio.create_subprocess_exec(
+        program, "--version", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+    )
+    said, _ = await process.communicate()
+    found = re.search(rb"(\d+)\.(\d+)\.(\d+)", said)
+    return tuple(map(int, found.groups())) if found else ()
+
+
+def check_llm(settings: Settings) -> Iterator[Finding]:
+    """Ask the endpoint of the language model for its models; nothing is spent by that."""
+    llm = settings.llm
+    if not llm.base_url:
+        yield fine("llm", "none configured, texts are made without", "未配置，文本由内置规则生成")
+        return
+    try:
+        listed = _list_models(llm)
+    except urllib.error.HTTPError as refusal:
+        refusal.close()
+        yield _check_refusal(llm, refusal.code)
+    except (OSError, HTTPException, ValueError) as reason:
+        said = getattr(reason, "reason", reason)
+        yield error(
+            "llm",
+            (f"{llm.base_url} does not answer: {said}", f"{llm.base_url} 没有应答：{said}"),
+            (
+                "Check llm.base_url, and that its server runs; until then texts are made without it.",
+                "请检查 llm.base_url 以及该服务是否运行；在此之前文本由内置规则生成。",
+            ),
+        )
+    else:
+        yield _check_listed(llm, listed)
+
+
+def _list_models(llm: LlmSettings) -> set[str]:
+    key = llm.api_key.get_secret_value()
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    request = urllib.request.Request(f"{llm.base_url.rstrip('/')}/models", headers=headers)  # noqa: S310 - http(s), checked
+    with urllib.request.urlopen(request, timeout=ANSWER_S) as answer:  # noqa: S310 - as above
+        said: Any = json.load(answer)
+    try:
+        return {model["id"] for model in said["data"]}
+    except (KeyError, TypeError):
+        return set()
+
+
+def _check_refusal(llm: LlmSettings, status: int) -> Finding:
+    if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        return error(
+            "llm",
+            (
+                f"{llm.base_url} does not accept llm.api_key (HTTP {status})",
+                f"{llm.base_url} 不接受 llm.api_key（HTTP {status}）",
+            ),
+            ("Put a valid key into llm.api_key.", "请在 llm.api_key 中填写有效的密钥。"),
+        )
+    if status == HTTPStatus.NOT_FOUND:
+        return fine("llm", f"{llm.base_url} answers", f"{llm.base_url} 有应答")  # not all can list their models
+    return warning(
+        "llm",
+        (f"{llm.base_url} answers with HTTP {status}", f"{llm.base_url} 返回 HTTP {status}"),
+        (
+            "See what its provider says; texts are made without it meanwhile.",
+            "请查看服务商的说明；期间文本由内置规则生成。",
+        ),
+    )
+
+
+def _check_listed(llm: LlmSettings, listed: set[str]) -> Finding:
+    wanted = {name for name in (llm.model, llm.proofread_model, llm.summary_model, *llm.fallback_models) if name}
+    unknown = sorted(wanted - listed)
+    if listed and unknown:
+        names = ", ".join(unknown)
+        return warning(
+            "llm",
+            (f"{llm.base_url} answers, but does not list {names}", f"{llm.base_url} 有应答，但列表中没有 {names}"),
+            (f"It lists: {', '.join(sorted(listed)[:10])}", f"可用模型：{'、'.join(sorted(listed)[:10])}"),
+        )
+    return fine("llm", f"{llm.base_url} answers", f"{llm.base_url} 有应答")
+
+
+def check_robots(settings: Settings) -> Iterator[Finding]:
+    """Look at the form of the robots' addresses; nothing is sent."""
+    if not settings.wechat.robots:
+        yield fine("wecom", "no robot configured, messages stay in the inbox", "未配置机器人，消息保存在收件箱")
+    for robot in settings.wechat.robots:
+        address = urlsplit(robot.url.get_secret_value())
+        if address.hostname == WECOM and address.path == "/cgi-bin/webhook/send" and "key=" in address.query:
+            yield fine(
+                "wecom", f"{robot.name}: the address has the form of a WeCom robot's", f"{robot.name}：地址格式正确"
+            )
+        else:
+            yield warning(
+                "wecom",
+                (f"{robot.name}: the address is not WeCom's", f"{robot.name}：不是企业微信的地址"),
+                (
+                    f"A robot's address is https://{WECOM}/cgi-bin/webhook/send?key=…, copied from its group.",
+                    f"机器人地址形如 https://{WECOM}/cgi-bin/webhook/send?key=…，请从群中复制。",
+                ),
+            )

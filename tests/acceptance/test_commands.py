@@ -1,0 +1,400 @@
+"""The commands beside the daemon, as whoever types them sees them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from pipeline.cli.commands import COMMANDS
+from tests.acceptance.commands import Terminal, at, run_daemon
+from tests.acceptance.videos import Video, serve_story
+from tests.daemon import ROOT, Client, Daemon
+from tests.fakes.server import running
+from tests.fakes.site import Site
+
+FINE, FAILED, USAGE, DATA_FOLDER = 0, 1, 2, 3
+QUICK_S = 0.5
+HEED_S = 2.0
+
+_numbers = count(100)
+
+Done = subprocess.CompletedProcess[str]
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    """Run a video site for all tests of this file."""
+    with running(Site()) as site:
+        yield site
+
+
+@pytest.fixture(scope="module")
+def daemon(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """Run one daemon for all tests of this file; each submits videos of its own."""
+    folder = tmp_path_factory.mktemp("commands")
+    with Daemon(folder, download={"allow_hosts": [site.address]}, log={"level": "info"}) as daemon:
+        yield daemon
+
+
+@pytest.fixture
+def video(site: Site) -> Video:
+    """Serve a story that no other test has."""
+    return serve_story(site, next(_numbers))
+
+
+@pytest.fixture
+def held(site: Site) -> Video:
+    """Serve a story whose download waits for its gate."""
+    return serve_story(site, next(_numbers), hold="download")
+
+
+def task_ids(printed: str) -> list[str]:
+    return re.findall(r"\b[0-9a-z]{26}\b", printed)
+
+
+# ---------------------------------------------------------------------------------------------
+# Help and usage
+# ---------------------------------------------------------------------------------------------
+
+
+def test_help_is_quick_and_has_examples() -> None:
+    """The help comes at once, and so does that of every command, with examples."""
+    began = time.monotonic()
+    printed = run_daemon("--help").stdout
+    assert time.monotonic() - began < QUICK_S
+    for command, summary in COMMANDS.items():
+        assert summary.split(";")[0] in " ".join(printed.split())
+        shown = run_daemon(command, "--help")
+        assert (FINE, "") == (shown.returncode, shown.stderr)
+        assert command == "serve" or f"examples:\n  run_daemon.py {command}" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments", [["submti"], ["submit"], ["logs", "-n", "-3"], ["token", "new", "a b"], ["serve", "--port", "x"]]
+)
+def test_wrong_usage_ends_with_2(arguments: list[str]) -> None:
+    """It says what was expected, without a traceback."""
+    done = run_daemon(*arguments)
+    assert USAGE == done.returncode
+    assert "usage: run_daemon.py" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "command", [["submit", "https://example.com"], ["watch", "1"], ["cancel", "1"], ["retry", "1"]]
+)
+def test_without_a_daemon_the_start_is_named(tmp_path: Path, command: list[str]) -> None:
+    """Nobody answers: it ends with 1 and says in both languages how to start the daemon."""
+    config = tmp_path / "config.json"
+    config.write_text(
+        json.dumps({"storage": {"dir": str(tmp_path / "data")}, "api": {"auth_token": "a-token-of-ours"}})
+    )
+    gone = run_daemon(*command, "--config", config)
+    refused = run_daemon(*command, "--url", "http://127.0.0.1:9", "--token", "some-token")
+    for done in (gone, refused):
+        assert (FAILED, "") == (done.returncode, done.stdout)
+        assert "python run_daemon.py" in done.stderr
+        assert "请用" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+# ---------------------------------------------------------------------------------------------
+# Submit, watch, cancel, retry
+# ---------------------------------------------------------------------------------------------
+
+
+def test_submit_names_the_task_and_watch_prints_its_text(video: Video, daemon: Daemon) -> None:
+    """Without a terminal, progress is plain lines on standard error and the text alone is on standard output."""
+    submitted = at(daemon, "submit", video.url, "--language", "en", "--priority", "high", "--title", "My talk")
+    (task_id,) = task_ids(submitted.stdout)
+    assert f"{task_id}  {video.url}\n" == submitted.stdout
+    watched = at(daemon, "watch", task_id)
+    assert FINE == watched.returncode
+    assert "\x1b" not in watched.stderr
+    assert "My talk" in watched.stderr
+    assert "100.0 %  done" in watched.stderr
+    assert watched.stdout.strip()
+    again = at(daemon, "submit", video.url, "--language", "en", "--title", "My talk", "--wait")
+    assert watched.stdout == again.stdout
+    assert "already there" in again.stderr
+    other = at(daemon, "submit", video.url, "--language", "en", "--force")
+    assert task_id not in other.stdout
+
+
+def test_submit_and_wait_moves_bars_in_a_terminal(held: Video, video: Video, daemon: Daemon) -> None:
+    """The bars are drawn over one another, never fall, and at the end the text stands below them."""
+    with Terminal("submit", "--config", daemon.config, "--wait", held.url, video.url) as terminal:
+        terminal.wait_for("100.0 %  done")
+        assert held.name in terminal.shown
+        held.gate.open()
+        assert FINE == terminal.end()
+    shown = terminal.shown
+    assert shown.count("\x1b[2A") >= 2
+    for name in (held.name, video.name):
+        percents = [float(percent) for percent in re.findall(rf"  {name} .*?([\d.]+) %", shown)]
+        assert len(percents) >= 3
+        assert sorted(percents) == percents
+        assert 100.0 == percents[-1]
+    bars, _, texts = shown.rpartition("%  done")
+    assert len(re.findall(r"── story-\d+ · [0-9a-z]{26}", texts)) == 2
+    assert "█" in bars
+
+
+def test_one_refused_address_does_not_keep_the_others_back(video: Video, daemon: Daemon) -> None:
+    """It is named with its reason, the others are submitted, and the exit code says that not all went well."""
+    done = at(daemon, "submit", "ftp://example.com/a", video.url)
+    assert FAILED == done.returncode
+    assert 1 == len(task_ids(done.stdout))
+    assert "ftp://example.com/a: " in done.stderr
+    assert re.search("[\u4e00-\u9fff]", done.stderr)
+
+
+def test_a_failure_is_told_with_its_cure(site: Site, daemon: Daemon) -> None:
+    """What is waited for and fails ends with 1, and says why and what to do."""
+    done = at(daemon, "submit", "--wait", site.url + "/gone.wav")
+    assert (FAILED, "") == (done.returncode, done.stdout)
+    assert "gone.wav: failed: " in done.stderr
+    unknown = at(daemon, "watch", "0123456789")
+    assert FAILED == unknown.returncode
+    assert "Traceback" not in unknown.stderr
+
+
+async def test_cancel_and_retry(site: Site, held: Video, daemon: Daemon) -> None:
+    """A cancelled task ends at once; retried, it is completed; each says how it stands, and what cannot be is named."""
+    async with Client(daemon) as client:
+        task_id = await client.submit(held.url)
+        await site.until(lambda _: held.gate.held > 0)
+        with Terminal("watch", "--config", daemon.config, task_id) as terminal:
+            terminal.wait_for("download")
+            cancelled = at(daemon, "cancel", task_id, "no-such-task")
+            assert FAILED == terminal.end()
+        assert (FAILED, f"{task_id}  cancelled\n") == (cancelled.returncode, cancelled.stdout)
+        assert "no-such-task: " in cancelled.stderr
+        assert "older version" not in cancelled.stderr
+        held.gate.open()
+        retried = at(daemon, "retry", task_id)
+        assert (FINE, f"{task_id}  retrying\n") == (retried.returncode, retried.stdout)
+        assert "completed" == (await client.finished(task_id))["status"]
+        assert FAILED == at(daemon, "cancel", task_id).returncode
+        assert FINE == at(daemon, "retry", task_id, "--from", "summarize").returncode
+        assert "completed" == (await client.finished(task_id))["status"]
+
+
+def test_ctrl_c_leaves_the_task_to_the_daemon(held: Video, daemon: Daemon) -> None:
+    """Whoever stops watching is told how to go on; the task is not touched."""
+    with Terminal("submit", "--config", daemon.config, "--wait", held.url) as terminal:
+        terminal.wait_for("download")
+        assert FAILED == terminal.interrupt()
+    (task_id,) = set(task_ids(terminal.shown))
+    assert f"run_daemon.py watch {task_id}" in terminal.shown
+    assert "Traceback" not in terminal.shown
+    held.gate.open()
+    assert FINE == at(daemon, "watch", task_id).returncode
+
+
+def test_a_daemon_elsewhere_is_named_by_options_or_environment(video: Video, daemon: Daemon, tmp_path: Path) -> None:
+    """Address and token are enough, no configuration is read; an address without a token is asked for one."""
+    nowhere = str(tmp_path / "no-config.json")
+    bare = {name: value for name, value in os.environ.items() if not name.startswith("TRANSCRIBED_")}
+    submit = ["submit", "--config", nowhere, video.url]
+
+    def with_environment(**environ: str) -> Done:
+        return run_daemon(*submit, environ=bare | environ)
+
+    assert FINE == run_daemon(*submit, "--url", daemon.url, "--token", daemon.token).returncode
+    assert FINE == with_environment(TRANSCRIBED_URL=daemon.url + "/", TRANSCRIBED_TOKEN=daemon.token).returncode
+    lacking = with_environment(TRANSCRIBED_URL=daemon.url)
+    assert (FAILED, True) == (lacking.returncode, "--token" in lacking.stderr)
+    wrong = run_daemon(*submit, "--url", daemon.url, "--token", "wrong-token")
+    assert (FAILED, True) == (wrong.returncode, "token new" in wrong.stderr)
+    assert USAGE == with_environment().returncode
+
+
+# ---------------------------------------------------------------------------------------------
+# Logs
+# ---------------------------------------------------------------------------------------------
+
+
+def test_logs_tell_a_task_as_its_story(held: Video, video: Video, daemon: Daemon) -> None:
+    """Followed in a terminal, the log of one task reads from submit to last message, and of nothing else."""
+    (task_id,) = task_ids(at(daemon, "submit", held.url).stdout)
+    with Terminal("logs", "--config", daemon.config, "-f", "--task", task_id) as terminal:
+        terminal.wait_for("accepted")
+        assert FINE == at(daemon, "submit", "--wait", video.url).returncode
+        held.gate.open()
+        terminal.wait_for("cause=finished")
+        assert FINE == terminal.interrupt()
+    assert {task_id} == set(task_ids(terminal.shown))
+    story = [line for line in terminal.shown.split("\n") if task_id in line]
+    places = [next(number for number, line in enumerate(story) if words in line) for words in (
+        "accepted", "cause=claimed", "stage done stage=download", "cause=placed", "stage done stage=transcribe",
+        "stage done stage=summarize", "message sent", "cause=finished",
+    )]  # fmt: skip
+    assert sorted(places) == places
+    assert (0, len(story) - 1) == (places[0], places[-1])
+
+
+def test_logs_show_the_last_lines_of_a_level(tmp_path: Path) -> None:
+    """They are readable; -n counts those that are shown, over rotated files too; what is no JSON is shown as it is."""
+    config, file = tmp_path / "config.json", tmp_path / "daemon.jsonl"
+    config.write_text(json.dumps({"log": {"file": str(file)}}))
+    frame = {"filename": "x.py", "lineno": 7, "name": "f"}
+    why = [{"exc_type": "ValueError", "exc_value": "no", "frames": [frame]}]
+    for older, line in (
+        (2, {"ts": "1", "level": "error", "event": "first", "task": "a", "exception": why}),
+        (1, {"ts": "2", "level": "info", "event": "second", "took_s": 0.5, "says": "two words"}),
+        (1, {"ts": "3", "level": "debug", "event": "third"}),
+        (0, {"ts": "4", "level": "warning", "event": "fourth"}),
+    ):
+        place = file.with_name(f"{file.name}.{older}") if older else file
+        with place.open("a") as opened:
+            opened.write(json.dumps(line) + "\n")
+    with file.open("a") as opened:
+        opened.write("no JSON\n")
+
+    def shown(*arguments: str) -> list[str]:
+        return run_daemon("logs", "--config", config, *arguments).stdout.splitlines()
+
+    first = ["1 error    first task=a", "    x.py:7 in f", "    ValueError: no"]
+    second, third, fourth = '2 info     second took_s=0.5 says="two words"', "3 debug    third", "4 warning  fourth"
+    assert [*first, second, third, fourth, "no JSON"] == shown()
+    assert [third, fourth, "no JSON"] == shown("-n", "3")
+    assert [second, fourth, "no JSON"] == shown("-n", "3", "--level", "info")
+    assert first == shown("-n", "1", "--task", "a")
+
+
+def test_logs_end_quietly_when_nobody_reads_on(tmp_path: Path) -> None:
+    """In a pipe whose reader leaves, as in ``logs | head``, the command ends without a word."""
+    (tmp_path / "daemon.jsonl").write_text('{"ts": "", "level": "info", "event": "one of many"}\n' * 20_000)
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"log": {"file": str(tmp_path / "daemon.jsonl")}}))
+    command = [sys.executable, str(ROOT / "run_daemon.py"), "logs", "-n", "20000", "--config", str(config)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as logs:
+        assert b"one of many" in logs.stdout.readline()
+        logs.stdout.close()
+        assert b"" == logs.stderr.read()
+
+
+def test_logs_before_the_first_start(tmp_path: Path) -> None:
+    """Without a log it says so and ends with 1."""
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"log": {"file": str(tmp_path / "daemon.jsonl")}}))
+    done = run_daemon("logs", "--config", config)
+    assert (FAILED, True) == (done.returncode, str(tmp_path / "daemon.jsonl") in done.stderr)
+
+
+# ---------------------------------------------------------------------------------------------
+# Tokens
+# ---------------------------------------------------------------------------------------------
+
+
+async def status_with(client: Client, token: str) -> int:
+    async with client.session.get("/api/tasks", headers={"Authorization": f"Bearer {token}"}) as answer:
+        return answer.status
+
+
+async def test_a_token_works_at_once_and_ends_at_once(daemon: Daemon) -> None:
+    """Made and revoked while the daemon runs; shown once; only its digest is stored, in a private file."""
+    made = at(daemon, "token", "new", "phone")
+    token = made.stdout.strip()
+    assert (FINE, True) == (made.returncode, token.startswith("tr_"))
+    async with Client(daemon) as client:
+        began = time.monotonic()
+        assert (200, 200) == (await status_with(client, token), await status_with(client, daemon.token))
+        assert "phone\n" == at(daemon, "token", "list").stdout
+        file = daemon.data / "tokens.json"
+        assert (0o600, False) == (stat.S_IMODE(file.stat().st_mode), token in file.read_text())
+        assert FAILED == at(daemon, "token", "new", "phone").returncode
+        assert FAILED == at(daemon, "token", "revoke", "laptop").returncode
+        assert 200 == await status_with(client, token)
+        assert FINE == at(daemon, "token", "revoke", "phone").returncode
+        began = time.monotonic()
+        assert (401, 200) == (await status_with(client, token), await status_with(client, daemon.token))
+        assert time.monotonic() - began < HEED_S
+        assert "" == at(daemon, "token", "list").stdout
+    everything = " ".join([*daemon.console.items(), *(str(line) for line in daemon.log())])
+    assert token not in everything
+
+
+def test_a_damaged_file_of_tokens_is_left_alone(tmp_path: Path) -> None:
+    """It is named with 3, and what is in it stays."""
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"storage": {"dir": str(tmp_path)}}))
+    (tmp_path / "tokens.json").write_text("{half")
+    done = run_daemon("token", "new", "phone", "--config", config)
+    assert (DATA_FOLDER, "") == (done.returncode, done.stdout)
+    assert str(tmp_path / "tokens.json") in done.stderr
+    assert "{half" == (tmp_path / "tokens.json").read_text()
+
+
+# ---------------------------------------------------------------------------------------------
+# Doctor
+# ---------------------------------------------------------------------------------------------
+
+
+def findings(config: Path) -> tuple[int, Mapping[str, Mapping[str, str]]]:
+    done = run_daemon("doctor", "--json", "--config", config)
+    said = json.loads(done.stdout)
+    assert said["fine"] == (done.returncode == FINE)
+    return done.returncode, {finding["name"]: finding for finding in said["findings"]}
+
+
+def test_doctor_finds_a_working_daemon_fine(daemon: Daemon) -> None:
+    """Beside a daemon that runs, everything it needs is found, and no error; lines say the same as JSON."""
+    code, found = findings(daemon.config)
+    needed = {"config", "python", "sqlite", "disk", "data", "log", "port", "gpu", "device", "model", "yt-dlp"}
+    assert FINE == code
+    assert needed | {"javascript", "llm", "wecom"} == found.keys() - {"cublas"}
+    assert daemon.url in found["port"]["message"]
+    assert {"fine"} == {found[name]["severity"] for name in needed - {"yt-dlp"}}
+    lines = run_daemon("doctor", "--config", daemon.config)
+    assert FINE == lines.returncode
+    for name, finding in found.items():
+        assert f"{finding['severity']:<8} {name}" in lines.stdout
+
+
+def test_doctor_names_what_does_not_work_with_its_cure(tmp_path: Path, site: Site) -> None:
+    """A taken port, an open folder, an endpoint that is not there and the rest: each has its severity and a cure."""
+    (tmp_path / "data").mkdir(mode=0o755)
+    (tmp_path / "data").chmod(0o755)
+    config = tmp_path / "config.json"
+    key = "sk-0123456789abcdef"
+    config.write_text(json.dumps({
+        "api": {"port": site.port},
+        "storage": {"dir": str(tmp_path / "data"), "min_free_gb": 900_000},
+        "transcribe": {"model": "no-such-model-of-ours", "device": "cpu"},
+        "llm": {"base_url": "http://127.0.0.1:9/v1", "api_key": key, "model": "m"},
+        "wechat": {"webhook": "https://example.com/robot"},
+        "log": {"file": str(tmp_path / "data" / "log.jsonl")},
+    }))  # fmt: skip
+    code, found = findings(config)
+    assert FAILED == code
+    severities = {name: found[name]["severity"] for name in ("disk", "data", "port", "model", "llm", "wecom")}
+    assert {
+        "disk": "error", "data": "warning", "port": "error", "model": "warning", "llm": "error", "wecom": "warning",
+    } == severities  # fmt: skip
+    for finding in found.values():
+        assert (finding["severity"] == "fine") == (finding["cure"] == finding["cure_zh"] == "")
+    assert key not in str(found)
+
+
+def test_an_invalid_configuration_is_named_by_every_command(tmp_path: Path) -> None:
+    """Each ends with 2 and names every mistake, without a traceback."""
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"api": {"port": "x"}, "log": {"levle": "info"}}))
+    for command in (["doctor"], ["token", "list"], ["submit", "https://example.com"]):
+        done = run_daemon(*command, "--config", config)
+        assert USAGE == done.returncode
+        assert "api.port" in done.stderr
+        assert "log.levle" in done.stderr
+        assert "Traceback" not in done.stderr

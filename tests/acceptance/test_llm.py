@@ -1,0 +1,221 @@
+"""Texts by an LLM: what it is asked and when, and that nothing gets lost whatever it does."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from dataclasses import dataclass
+
+from stages._words import words
+from tests.acceptance.conftest import Start
+from tests.acceptance.rows import rows
+from tests.acceptance.videos import serve_story
+from tests.daemon import Client, Daemon, Json
+from tests.fakes.llm import FAULTS, MARK, Asked, Fault, Llm
+from tests.fakes.site import Site
+
+KEY = "sk-key-of-the-acceptance-tests"
+SENTENCES = 7
+"""Of a video whose text fills two chunks, so that one may go wrong while the other does not."""
+STOP_S = 5.0
+
+UNAVAILABLE, GARBLED, REFUSED = ["llm_unavailable"], ["llm_garbled"], ["llm_refused"]
+TOLD: dict[str, list[str]] = {
+    "429": ["llm_rate_limited"],
+    "500": UNAVAILABLE,
+    "502": UNAVAILABLE,
+    "nothing": UNAVAILABLE,
+    "half": UNAVAILABLE,
+    "garbage": GARBLED,
+    "list": GARBLED,
+    "no choices": GARBLED,
+    "empty": GARBLED,
+    "unfinished": GARBLED,
+    "filtered": REFUSED,
+    "content filter": REFUSED,
+    "refusal": [],
+    "echo": [],
+    "dropping": [],
+    "obeys": [],
+    "length": [],
+    "context": [],
+}
+"""Faults of the endpoint, and the warnings that name them; what only the answer's text shows has none of its own."""
+
+
+def settings(llm: Llm, **more: object) -> Json:
+    """The ``llm`` section for this endpoint, with small chunks, and summaries of short texts too."""
+    return {"base_url": llm.base_url, "model": "m", "api_key": KEY, "chunk_chars": 200, "min_summary_chars": 1} | more
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a task says of itself, and what was delivered."""
+
+    state: Json
+    raw: str
+    text: str
+    messages: list[Json]
+
+    @property
+    def layers(self) -> tuple[str, str]:
+        """The states of the two text layers."""
+        return self.state["layers"]["proofread"], self.state["layers"]["summary"]
+
+    @property
+    def warnings(self) -> list[str]:
+        """Their types."""
+        return [warning["type"] for warning in self.state["warnings"]]
+
+    @property
+    def makers(self) -> str:
+        """The line of the head that says who made the text and the summary."""
+        return self.messages[0]["text"].splitlines()[4]
+
+
+async def told(client: Client, task_id: str) -> Told:
+    """Wait for a task, and read everything about it."""
+    state = await client.finished(task_id)
+    texts = [await client.text(f"/api/task/{task_id}/result", format="txt", **more) for more in ({"layer": "raw"}, {})]
+    return Told(state, *texts, await client.messages(task_id))
+
+
+def check_delivered(found: Told) -> None:
+    """Check that the messages hold the delivered text, and that this has every word that was heard."""
+    assert "completed" == found.state["status"]
+    parts = [one["text"].split("\n", 1)[1] for one in found.messages if one["kind"] == "text"]
+    assert found.text == "".join(parts)
+    assert words(found.raw) == words(found.text)
+
+
+async def submit(client: Client, site: Site, number: int, title: str, sentences: int = SENTENCES) -> str:
+    """Submit the story of this number under a title."""
+    return await client.submit(serve_story(site, number, sentences).url, metadata={"title": title, "author": "A"})
+
+
+async def test_texts_are_the_models(site: Site, llm: Llm, start: Start) -> None:
+    """Text and summary come from the model, the head names it, times stay, and every token is counted."""
+    daemon = start(llm=settings(llm))
+    async with Client(daemon) as client:
+        found = await told(client, await submit(client, site, 0, "A talk"))
+        segments = (await client.result(found.state["task_id"]))["segments"]
+        heard = (await client.result(found.state["task_id"], layer="raw"))["segments"]
+        status, _ = await client.get("/readyz")
+    check_delivered(found)
+    assert ("done", "done") == found.layers
+    assert [] == found.warnings
+    assert "校对：m · 摘要：m" == found.makers
+    assert all(paragraph.endswith(MARK) for paragraph in found.text.split("\n\n"))
+    assert {KEY} == {asked.key for asked in llm.asked}
+    assert {"title": "A talk", "author": "A"}.items() <= llm.asked[0].parts.items()
+    assert min(found.state["usage"].values()) > 0
+    assert [heard[0]["start"], heard[-1]["end"]] == [segments[0]["start"], segments[-1]["end"]]
+    assert {one["start"] for one in segments} <= {one["start"] for one in heard}
+    assert 200 == status
+    assert KEY not in (daemon.data / "logs" / "daemon.jsonl").read_text(encoding="utf-8")
+
+
+async def test_no_fault_loses_anything(site: Site, llm: Llm, start: Start) -> None:
+    """Whatever goes wrong with a part of the answers, tasks complete with every word, and say what is whose."""
+    healthy: set[str] = set()
+
+    def fault_of(asked: Asked) -> Fault | None:
+        """Let the first question about each video pass, so that only a part of its text goes wrong."""
+        if asked.title not in healthy:
+            healthy.add(asked.title)
+            return None
+        return FAULTS[asked.title]
+
+    llm.fault_of = fault_of
+    daemon = start(
+        llm=settings(llm, max_retries=0, timeout_s=30, parallel_chunks=1),
+        concurrent={"max_workers": 4, "queue_size": len(TOLD)},
+    )
+    async with Client(daemon) as client:
+        ids = [await submit(client, site, number, name) for number, name in enumerate(TOLD)]
+        results = [await told(client, task_id) for task_id in ids]
+    for (name, warnings), found in zip(TOLD.items(), results, strict=True):
+        check_delivered(found)
+        assert (name, ("partial", "failed")) == (name, found.layers)
+        assert [*warnings, "proofread_fallback", "summary_fallback"] == found.warnings
+        assert "校对：m（部分） · 摘要：离线规则" == found.makers
+        assert MARK in found.text
+        assert "evil.example" not in str(found.messages)
+        assert "You proofread" not in str(found.messages)
+
+
+async def test_wrong_key_is_told_to_the_operator(site: Site, llm: Llm, start: Start) -> None:
+    """A key that is refused is tried once; texts are made offline, and log, readiness and warnings say what to do."""
+    llm.fault_of = lambda _: FAULTS["401"]
+    daemon = start(llm=settings(llm))
+    async with Client(daemon) as client:
+        ids = [await submit(client, site, number, str(number)) for number in range(2)]
+        results = [await told(client, task_id) for task_id in ids]
+        status, answer = await client.get("/readyz")
+    for found in results:
+        check_delivered(found)
+        assert ("failed", "failed") == found.layers
+        assert ["llm_auth", "proofread_fallback", "summary_fallback"] == found.warnings
+        assert "llm.api_key" in found.state["warnings"][0]["message_zh"]
+        assert found.makers.startswith("未使用大语言模型")
+        assert {"prompt_tokens": 0, "completion_tokens": 0} == found.state["usage"]
+    assert len(llm.asked) <= 4  # as many as are asked side by side before the first answer has come
+    assert (503, ["llm:m"]) == (status, [lack["what"] for lack in answer["data"]["missing"]])
+    assert "llm.api_key" in answer["data"]["missing"][0]["message"]
+    (line,) = [line for line in daemon.log() if "left alone" in line["event"]]
+    assert ("error", "llm_auth") == (line["level"], line["error"])
+    assert "llm.api_key" in line["hint"]
+
+
+async def test_videos_are_taken_one_by_one(site: Site, llm: Llm, start: Start) -> None:
+    """The questions about one video never mix with another's; videos come in the order of their transcripts."""
+    daemon = start(llm=settings(llm), concurrent={"max_workers": 5})
+    async with Client(daemon) as client:
+        ids = [await submit(client, site, number, str(number), 1 + 2 * (number % 3)) for number in range(5)]
+        await asyncio.gather(*map(client.finished, ids))
+    runs = [title for title, _ in itertools.groupby(asked.title for asked in llm.asked)]
+    by_sequence = [str(ids.index(row[0])) for row in rows(daemon, "SELECT id FROM task ORDER BY sequence")]
+    assert by_sequence == runs
+
+
+async def test_a_stop_in_the_middle_of_a_question(site: Site, llm: Llm, start: Start) -> None:
+    """A daemon that is stopped while it waits for an answer ends at once; what was answered is not asked again."""
+    gate = llm.gate("third")
+    llm.script(None, None, Fault(hold=gate))
+    daemon = start(llm=settings(llm, parallel_chunks=1))
+    async with Client(daemon) as client:
+        task_id = await submit(client, site, 0, "A talk", 20)
+        await llm.until(lambda _: gate.held == 1, 60)
+    await _stop(daemon)
+    gate.open()
+    daemon.start()
+    async with Client(daemon) as client:
+        found = await told(client, task_id)
+    check_delivered(found)
+    assert ("done", "done") == found.layers
+    texts = [asked.text for asked in llm.asked if not asked.is_summary]
+    assert texts[2] == texts[3]
+    assert len(texts) - 1 == len(set(texts))
+
+
+async def _stop(daemon: Daemon) -> None:
+    began = time.monotonic()
+    assert 0 == await asyncio.to_thread(daemon.stop)
+    assert time.monotonic() - began < STOP_S
+
+
+async def test_a_task_is_cancelled_in_the_middle_of_a_question(site: Site, llm: Llm, start: Start) -> None:
+    """A task that is cancelled while the LLM thinks about it lets go of it at once, and the next one has its turn."""
+    gate = llm.gate("never")
+    llm.script(Fault(hold=gate))
+    daemon = start(llm=settings(llm))
+    async with Client(daemon) as client:
+        held = await submit(client, site, 0, "held", 1)
+        await llm.until(lambda _: gate.held == 1, 60)
+        status, _ = await client.post(f"/api/task/{held}/cancel", {})
+        assert 202 == status
+        await llm.until(lambda _: gate.held == 0)
+        found = await told(client, await submit(client, site, 1, "next", 1))
+        assert "cancelled" == (await client.state(held))["status"]
+    assert ("done", "done") == found.layers

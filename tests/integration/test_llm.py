@@ -1,0 +1,446 @@
+"""Asking an LLM over a real connection: answers, retries, deadlines, other models, and when nobody is asked."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.config import LlmSettings
+from pipeline.core.breaker import MOST_FAILURES, PAUSE_S
+from pipeline.core.task import FREE, Usage
+from pipeline.llm import Llm
+from pipeline.ports import Answer, Question, Reply, TooLong, Unanswered
+from tests.contract.conftest import SqliteStores
+from tests.contract.examples import OWNER, add
+from tests.fakes.llm import FAULTS, MARK, Fault, Llm as Endpoint
+
+WITHIN_S = 10.0
+LASTING = {"401": "llm_auth", "403": "llm_auth", "402": "llm_quota", "quota": "llm_quota", "404": "llm_model"}
+PASSING = {
+    "429": "llm_rate_limited",
+    "500": "llm_unavailable",
+    "502": "llm_unavailable",
+    "nothing": "llm_unavailable",
+    "half": "llm_unavailable",
+    "garbage": "llm_garbled",
+    "list": "llm_garbled",
+    "no choices": "llm_garbled",
+    "null choices": "llm_garbled",
+    "empty": "llm_garbled",
+    "null": "llm_garbled",
+    "unfinished": "llm_garbled",
+}
+REFUSING = {"filtered": "llm_refused", "content filter": "llm_refused"}
+
+
+@dataclass
+class Clock:
+    """A clock that a test moves."""
+
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        """What time it is."""
+        return self.now
+
+
+@pytest.fixture
+async def endpoint() -> AsyncIterator[Endpoint]:
+    """An endpoint without faults."""
+    async with Endpoint() as started:
+        yield started
+
+
+@asynccontextmanager
+async def asking(endpoint: Endpoint, clock: Clock | None = None, **settings: Any) -> AsyncIterator[Llm]:
+    """Something that asks this endpoint's model ``m``, without retries unless they are wanted."""
+    llm = Llm(_settings(endpoint, **settings), clock or Clock())
+    await asyncio.to_thread(llm.load)
+    try:
+        yield llm
+    finally:
+        await llm.close()
+
+
+def _settings(endpoint: Endpoint, **settings: Any) -> LlmSettings:
+    return LlmSettings.model_validate({"base_url": endpoint.base_url, "model": "m", "max_retries": 0} | settings)
+
+
+def question(text: str = "one", purpose: Any = "proofread") -> Question:
+    """Ask about a text."""
+    name = "transcript" if purpose == "proofread" else "text"
+    fence = "0123456789abcdef"
+    return Question(purpose, "orders", f"[{name} {fence}]\n{text}\n[/{name} {fence}]")
+
+
+def kind(reply: Reply) -> str:
+    """Why nobody answered."""
+    assert isinstance(reply, Unanswered)
+    return reply.error.type
+
+
+# ---------------------------------------------------------------------------------------------
+# One question
+# ---------------------------------------------------------------------------------------------
+
+
+async def test_answer(endpoint: Endpoint) -> None:
+    """An answer comes with the model that gave it and what it cost; the key goes with the question."""
+    async with asking(endpoint, api_key="sk-of-the-tests") as llm:
+        reply = await llm.ask(question())
+    (asked,) = endpoint.asked
+    assert isinstance(reply, Answer)
+    assert (f"one {MARK}", "m") == (reply.text, reply.model)
+    assert reply.usage.prompt_tokens > 0 < reply.usage.completion_tokens
+    assert ("sk-of-the-tests", "orders", "one") == (asked.key, asked.system, asked.text)
+
+
+async def test_no_key_is_sent_where_none_is_needed(endpoint: Endpoint) -> None:
+    """Without a key in the settings there is no such header."""
+    async with asking(endpoint) as llm:
+        await llm.ask(question())
+    assert [None] == [asked.key for asked in endpoint.asked]
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("<think>\nHmm, </i> one…\n</think>\n\none", "one"),
+        ("Let me see.\n</think>one", "one"),
+        ("  one\n", "one"),
+    ],
+)
+async def test_thoughts_are_no_answer(endpoint: Endpoint, said: str, expected: str) -> None:
+    """What a model thinks aloud before its answer is left out."""
+    endpoint.script(Fault(says=lambda _: said))
+    async with asking(endpoint) as llm:
+        reply = await llm.ask(question())
+    assert isinstance(reply, Answer)
+    assert expected == reply.text
+
+
+@pytest.mark.parametrize("name", ["length", "context"])
+async def test_too_long(endpoint: Endpoint, name: str) -> None:
+    """An answer that was cut off, and a question that does not fit, are too long, which is no failure."""
+    endpoint.fault_of = lambda _: FAULTS[name]
+    async with asking(endpoint) as llm:
+        replies = [await llm.ask(question()) for _ in range(MOST_FAILURES + 1)]
+    assert {TooLong} == set(map(type, replies))
+    assert MOST_FAILURES + 1 == len(endpoint.asked)
+
+
+@pytest.mark.parametrize(("name", "expected"), (LASTING | PASSING | REFUSING).items())
+async def test_failures_have_names(endpoint: Endpoint, name: str, expected: str) -> None:
+    """Whatever an endpoint does, it becomes one of our errors; what is particular about it names the model."""
+    endpoint.script(FAULTS[name])
+    async with asking(endpoint, api_key="sk-of-the-tests") as llm:
+        reply = await llm.ask(question())
+    assert isinstance(reply, Unanswered)
+    assert expected == reply.error.type
+    assert reply.error.detail.startswith("m: ")
+
+
+async def test_endpoint_that_is_not_there(endpoint: Endpoint) -> None:
+    """A refused connection is named too."""
+    await endpoint.stop()
+    async with asking(endpoint) as llm:
+        assert "llm_unavailable" == kind(await llm.ask(question()))
+
+
+async def test_this_machine_needs_no_proxy(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy of the environment is not asked for the way to an endpoint on this machine."""
+    for name in ("ALL_PROXY", "HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    async with asking(endpoint) as llm:
+        assert isinstance(await llm.ask(question()), Answer)
+
+
+async def test_proxy_that_cannot_be_used(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the library cannot even begin, that is a failure like any other."""
+    monkeypatch.setenv("ALL_PROXY", "nonsense://127.0.0.1:9")
+    async with asking(endpoint, base_url="https://llm.test/v1") as llm:
+        assert "llm_unavailable" == kind(await llm.ask(question()))
+
+
+async def test_cost_of_useless_answers_is_counted(endpoint: Endpoint) -> None:
+    """An answer that is not used was paid for all the same, and so were those before it."""
+    endpoint.script(FAULTS["unfinished"], FAULTS["unfinished"])
+    async with asking(endpoint) as llm:
+        once = await llm.ask(question())
+    async with asking(endpoint, max_retries=1) as llm:
+        twice = await llm.ask(question())
+    assert once.usage != FREE
+    assert isinstance(twice, Answer)
+    assert twice.usage.prompt_tokens == 2 * once.usage.prompt_tokens
+
+
+# ---------------------------------------------------------------------------------------------
+# Again, and for how long
+# ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["500", "nothing", "garbage", "unfinished"])
+async def test_passing_failure_is_asked_again(endpoint: Endpoint, name: str) -> None:
+    """After a failure that may pass the same question is asked again."""
+    endpoint.script(FAULTS[name])
+    async with asking(endpoint, max_retries=1) as llm:
+        assert isinstance(await llm.ask(question()), Answer)
+    assert 2 == len(endpoint.asked)
+
+
+@pytest.mark.parametrize("name", [*LASTING, *REFUSING])
+async def test_lasting_failure_is_not(endpoint: Endpoint, name: str) -> None:
+    """A failure that stays, and a refusal, are taken for the last word."""
+    endpoint.fault_of = lambda _: FAULTS[name]
+    async with asking(endpoint, max_retries=5) as llm:
+        assert isinstance(await llm.ask(question()), Unanswered)
+    assert 1 == len(endpoint.asked)
+
+
+async def test_retries_have_an_end(endpoint: Endpoint) -> None:
+    """A question is asked llm.max_retries times more, then it has failed."""
+    endpoint.fault_of = lambda _: FAULTS["500"]
+    async with asking(endpoint, max_retries=2) as llm:
+        assert "llm_unavailable" == kind(await llm.ask(question()))
+    assert 3 == len(endpoint.asked)
+
+
+async def test_wish_to_wait_is_honored_by_all(endpoint: Endpoint) -> None:
+    """Where one question is told to come back in a second, no other is asked before."""
+    endpoint.script(FAULTS["429"])
+    async with asking(endpoint, max_retries=1) as llm:
+        first = asyncio.create_task(llm.ask(question("one")))
+        await endpoint.until(lambda asked: len(asked) == 1 and asked[0].answered)
+        replies = await asyncio.gather(first, llm.ask(question("two")))
+    assert [Answer, Answer] == list(map(type, replies))
+    limited, *later = endpoint.asked
+    assert all(asked.at - limited.at >= 1.0 for asked in later)
+
+
+async def test_wish_to_wait_is_honored_after_the_last_try(endpoint: Endpoint) -> None:
+    """A question that is not asked again has told the next one all the same that it has to wait."""
+    endpoint.script(FAULTS["429"])
+    async with asking(endpoint) as llm:
+        replies = [await llm.ask(question()) for _ in range(2)]
+    assert [Unanswered, Answer] == list(map(type, replies))
+    first, second = endpoint.asked
+    assert second.at - first.at >= 1.0
+
+
+async def test_wish_to_wait_longer_than_there_is_time(endpoint: Endpoint) -> None:
+    """An endpoint that wants to be left alone for an hour is not waited for, not even by the next question."""
+    endpoint.script(FAULTS["429 for long"])
+    began = time.monotonic()
+    async with asking(endpoint, max_retries=5) as llm:
+        assert ["llm_rate_limited"] * 2 == [kind(await llm.ask(question())) for _ in range(2)]
+    assert time.monotonic() - began < 1.0
+    assert 1 == len(endpoint.asked)
+
+
+async def test_silent_endpoint_is_asked_again(endpoint: Endpoint) -> None:
+    """After half of llm.timeout_s without a byte the question is asked again, within the same time."""
+    endpoint.script(Fault(hold=endpoint.gate("never")))
+    async with asking(endpoint, max_retries=1, timeout_s=4) as llm:
+        assert isinstance(await llm.ask(question()), Answer)
+    silent, again = endpoint.asked
+    assert 2.0 <= again.at - silent.at < 3.5
+
+
+@pytest.mark.parametrize("fault", [FAULTS["drip"], FAULTS["500"]])
+async def test_all_of_it_has_one_deadline(endpoint: Endpoint, fault: Fault) -> None:
+    """A server that drips, and one that fails again and again, have the time of one answer between them."""
+    endpoint.fault_of = lambda _: fault
+    began = time.monotonic()
+    async with asking(endpoint, max_retries=20, timeout_s=1, fallback_models=["other"]) as llm:
+        assert "llm_unavailable" == kind(await llm.ask(question()))
+    assert time.monotonic() - began < 2.0
+
+
+# ---------------------------------------------------------------------------------------------
+# Models
+# ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("settings", "purpose", "expected"),
+    [
+        ({}, "proofread", "m"),
+        ({"proofread_model": "p"}, "proofread", "p"),
+        ({"proofread_model": "p"}, "summary", "m"),
+        ({"summary_model": "s"}, "summary", "s"),
+    ],
+)
+async def test_models_by_purpose(endpoint: Endpoint, settings: dict[str, str], purpose: str, expected: str) -> None:
+    """Each purpose may have a model of its own."""
+    async with asking(endpoint, **settings) as llm:
+        await llm.ask(question("One.", purpose))
+    assert [expected] == [asked.model for asked in endpoint.asked]
+
+
+async def test_next_model_is_asked(endpoint: Endpoint) -> None:
+    """Where a model fails, those behind it are asked in their order, and the one that answers is named."""
+    failing = {"m": FAULTS["500"], "second": FAULTS["404"]}
+    endpoint.fault_of = lambda asked: failing.get(asked.model)
+    async with asking(endpoint, fallback_models=["second", "m", "third"]) as llm:
+        reply = await llm.ask(question())
+    assert isinstance(reply, Answer)
+    assert "third" == reply.model
+    assert ["m", "second", "third"] == [asked.model for asked in endpoint.asked]
+
+
+async def test_first_models_failure_is_told(endpoint: Endpoint) -> None:
+    """Where all fail, the failure of the chosen one is the one to tell of."""
+    endpoint.fault_of = lambda asked: FAULTS["401"] if asked.model == "m" else FAULTS["500"]
+    async with asking(endpoint, fallback_models=["other"]) as llm:
+        assert "llm_auth" == kind(await llm.ask(question()))
+
+
+# ---------------------------------------------------------------------------------------------
+# A model that does not answer
+# ---------------------------------------------------------------------------------------------
+
+
+async def test_failing_model_is_left_alone(endpoint: Endpoint) -> None:
+    """After five failures in a row nobody is asked; a success in between begins the count again."""
+    faults = [FAULTS["500"]] * (MOST_FAILURES - 1)
+    endpoint.script(*faults, None, *faults, FAULTS["500"])
+    async with asking(endpoint) as llm:
+        for _ in range(2 * MOST_FAILURES):
+            await llm.ask(question())
+        assert {"m": "llm_unavailable"} == {model: why.type for model, why in llm.silent.items()}
+        assert "llm_unavailable" == kind(await llm.ask(question()))
+    assert 2 * MOST_FAILURES == len(endpoint.asked)
+
+
+@pytest.mark.parametrize("name", LASTING)
+async def test_lasting_failure_counts_at_once(endpoint: Endpoint, name: str) -> None:
+    """A wrong key, an empty account or an unknown model is not tried five times."""
+    endpoint.script(FAULTS[name])
+    async with asking(endpoint) as llm:
+        assert [LASTING[name]] * 2 == [kind(await llm.ask(question())) for _ in range(2)]
+    assert 1 == len(endpoint.asked)
+
+
+async def test_refusals_do_not_count(endpoint: Endpoint) -> None:
+    """A model that refuses a question answers others."""
+    endpoint.script(*[FAULTS["filtered"]] * (MOST_FAILURES + 1))
+    async with asking(endpoint) as llm:
+        for _ in range(MOST_FAILURES + 1):
+            await llm.ask(question())
+        assert isinstance(await llm.ask(question()), Answer)
+
+
+async def test_one_probe_decides_for_all(endpoint: Endpoint) -> None:
+    """After the pause one question goes out while the others wait; its answer lets them through."""
+    clock, gate = Clock(), endpoint.gate("probe")
+    endpoint.script(FAULTS["401"], Fault(hold=gate))
+    async with asking(endpoint, clock) as llm:
+        await llm.ask(question())
+        clock.now = PAUSE_S
+        waiting = [asyncio.create_task(llm.ask(question(str(number)))) for number in range(4)]
+        await endpoint.until(lambda _: gate.held == 1)
+        assert 2 == len(endpoint.asked)
+        gate.open()
+        assert {Answer} == set(map(type, await asyncio.gather(*waiting)))
+        assert {} == llm.silent
+    assert 5 == len(endpoint.asked)
+
+
+async def test_failed_probe_answers_for_all(endpoint: Endpoint) -> None:
+    """A probe that fails sends those that waited for it away, and the pause begins again."""
+    clock = Clock()
+    endpoint.fault_of = lambda _: FAULTS["401"]
+    async with asking(endpoint, clock) as llm:
+        await llm.ask(question())
+        clock.now = PAUSE_S
+        replies = await asyncio.gather(*(llm.ask(question(str(number))) for number in range(4)))
+        clock.now = 2 * PAUSE_S - 1
+        replies.append(await llm.ask(question()))
+    assert ["llm_auth"] * 5 == list(map(kind, replies))
+    assert 2 == len(endpoint.asked)
+
+
+async def test_other_models_are_not_touched(endpoint: Endpoint) -> None:
+    """While one model is left alone, the next one answers at once."""
+    endpoint.fault_of = lambda asked: FAULTS["404"] if asked.model == "m" else None
+    async with asking(endpoint, fallback_models=["other"]) as llm:
+        replies = [await llm.ask(question()) for _ in range(3)]
+    assert {Answer} == set(map(type, replies))
+    assert ["m", "other", "other", "other"] == [asked.model for asked in endpoint.asked]
+
+
+# ---------------------------------------------------------------------------------------------
+# Many questions of one task
+# ---------------------------------------------------------------------------------------------
+
+
+async def test_questions_side_by_side(endpoint: Endpoint, tmp_path: Path) -> None:
+    """So many questions are out at a time, and the replies stand in the order of the questions."""
+    gates = [endpoint.gate(str(number)) for number in range(6)]
+    endpoint.fault_of = lambda asked: Fault(hold=gates[int(asked.text)])
+    stores = SqliteStores(tmp_path)
+    store = await stores.boot("1")
+    await add(store, "a")
+    came: list[int] = []
+    async with asking(endpoint, parallel_chunks=3) as llm:
+        questions = [question(str(number)) for number in range(6)]
+        replies = asyncio.create_task(llm.ask_all("a", questions, store, lambda: came.append(1)))
+        await endpoint.until(lambda _: [gate.held for gate in gates] == [1, 1, 1, 0, 0, 0])
+        for number in (2, 1, 0, 5, 4, 3):
+            gates[number].open()
+        answers = await asyncio.wait_for(replies, WITHIN_S)
+    view = await store.view("a", OWNER)
+    await stores.end()
+    assert [f"{number} {MARK}" for number in range(6)] == [reply.text for reply in answers if isinstance(reply, Answer)]
+    assert 6 == len(came)
+    assert view is not None
+    paid = [reply.usage for reply in answers]
+    assert Usage(sum(one.prompt_tokens for one in paid), sum(one.completion_tokens for one in paid)) == view.usage
+
+
+async def test_replies_outlive_a_restart(endpoint: Endpoint, tmp_path: Path) -> None:
+    """What was answered before is not asked again, nor paid for; what nobody answered is, and so is another model."""
+    endpoint.fault_of = lambda asked: {"two": FAULTS["500"], "three": FAULTS["length"]}.get(asked.text)
+    questions = [question(text) for text in ("one", "two", "three")]
+    stores = SqliteStores(tmp_path)
+    store = await stores.boot("1")
+    await add(store, "a")
+    async with asking(endpoint) as llm:
+        await llm.ask_all("a", questions, store, lambda: None)
+    endpoint.fault_of = lambda _: None
+    store = await stores.boot("2")
+    async with asking(endpoint) as llm:
+        again = await llm.ask_all("a", questions, store, lambda: None)
+        paid = [reply.usage for reply in again]
+    assert [Answer, Answer, TooLong] == list(map(type, again))
+    assert [FREE, FREE] == [paid[0], paid[2]]
+    assert ["two"] == [asked.text for asked in endpoint.asked[3:]]
+    async with asking(endpoint, model="other") as llm:
+        await llm.ask_all("a", questions, store, lambda: None)
+    await stores.end()
+    assert 4 + 3 == len(endpoint.asked)
+
+
+async def test_cancelled_questions_leave_nothing_behind(endpoint: Endpoint, tmp_path: Path) -> None:
+    """When the asker goes away, its questions end at once, those that wait for their turn too."""
+    endpoint.fault_of = lambda _: Fault(hold=endpoint.gate("never"))
+    stores = SqliteStores(tmp_path)
+    store = await stores.boot("1")
+    await add(store, "a")
+    async with asking(endpoint, parallel_chunks=2) as llm:
+        questions = [question(str(number)) for number in range(4)]
+        replies = asyncio.create_task(llm.ask_all("a", questions, store, lambda: None))
+        await endpoint.until(lambda _: endpoint.gate("never").held == 2)
+        replies.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await replies
+        await endpoint.until(lambda _: endpoint.gate("never").held == 0)
+    await stores.end()
+    assert 2 == len(endpoint.asked)
