@@ -33,6 +33,8 @@ def main(argv: list[str] | None = None) -> int:
     except CommandFailed as failure:
         print(failure.message, failure.localized, sep="\n", file=sys.stderr)
         return FAILED
+    except KeyboardInterrupt:
+        return FAILED
     except BrokenPipeError:  # whoever read what we print has seen enough, as in `logs | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED

@@ -9,47 +9,43 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import tempfile
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from examples.samples import FOLDER, Sample, samples
+from examples.samples import Sample
 from examples.scoring import error_rate
+from examples.world import Recording, world
+from pipeline.cli._bars import Board
+from pipeline.cli._follow import FINAL, bar
 from tests.daemon import Client, Daemon, Json
-from tests.fakes.server import running
-from tests.fakes.site import Site
 
 WORST_ERROR_RATE = 0.05
 """Share of the reference that may be misheard; the bundled model stays below 0.02 on these recordings."""
 LOOK_EVERY_S = 0.25
-BAR = 24
-FINAL = {"completed", "failed", "cancelled", "timeout"}
 
 
 @dataclass
 class Video:
     """One submitted recording and what the daemon says of it."""
 
-    sample: Sample
-    path: str
+    recording: Recording
     task_id: str = ""
     state: Json = field(default_factory=dict)
-    stages: list[str] = field(default_factory=list)
+
+    @property
+    def sample(self) -> Sample:
+        """The recording with its text."""
+        return self.recording.sample
 
 
 def main() -> int:
     """Run the demo; 0 if everything held."""
-    videos = [Video(sample, _path(sample)) for sample in samples()]
-    with tempfile.TemporaryDirectory(prefix="transcribed-demo-") as folder, running(Site()) as site:
-        site.serve_folder(FOLDER)
-        print(f"The local video site is at {site.url}. Starting the daemon …")
-        # No configured token: the daemon makes one at its first start, as it would for you.
-        daemon = Daemon(Path(folder), api={"auth_token": ""}, download={"allow_hosts": [site.address]})
-        with daemon:
-            daemon.token = (daemon.data / "token").read_text(encoding="utf-8").strip()
+    with world() as here:
+        videos = [Video(recording) for recording in here.recordings]
+        print(f"The local video site is at {here.site_url}. Starting the daemon …")
+        with here.daemon as daemon:
             print(f"The daemon answers at {daemon.url}. Submitting {len(videos)} videos at once:\n")
-            problems = asyncio.run(_show(daemon, site.url, videos))
+            problems = asyncio.run(_show(daemon, videos))
     if problems:
         print("\nNot everything held:", *problems, sep="\n  - ")
         return 1
@@ -57,15 +53,10 @@ def main() -> int:
     return 0
 
 
-def _path(sample: Sample) -> str:
-    """Where the site has it: a direct file, or a page with a ``<video>`` for WebM."""
-    return f"/watch/{sample.media.name}" if sample.media.suffix == ".webm" else f"/{sample.media.name}"
-
-
-async def _show(daemon: Daemon, site_url: str, videos: list[Video]) -> list[str]:
+async def _show(daemon: Daemon, videos: list[Video]) -> list[str]:
     async with Client(daemon) as client:
         began = time.monotonic()
-        ids = await asyncio.gather(*(client.submit(site_url + video.path) for video in videos))
+        ids = await asyncio.gather(*(client.submit(video.recording.url) for video in videos))
         for video, task_id in zip(videos, ids, strict=True):
             video.task_id = task_id
         side_by_side = await _follow(client, videos)
@@ -82,54 +73,22 @@ async def _show(daemon: Daemon, site_url: str, videos: list[Video]) -> list[str]
 
 async def _follow(client: Client, videos: list[Video]) -> int:
     """Show every video's stage and percent until all are done; returns the most seen in hand at once."""
-    board = _Board(len(videos))
+    board = Board(sys.stdout)
     most = 0
     while True:
         states = await asyncio.gather(*(client.state(video.task_id) for video in videos))
         for video, state in zip(videos, states, strict=True):
             video.state = state
-            if video.stages[-1:] != [state["stage"]]:
-                video.stages.append(state["stage"])
         most = max(most, sum(state["status"] == "processing" for state in states))
-        board.draw(videos)
+        board.draw([bar(video.state, video.recording.name) for video in videos])
         if all(state["status"] in FINAL for state in states):
             return most
         await asyncio.sleep(LOOK_EVERY_S)
 
 
-class _Board:
-    """The progress of all videos: bars that move in a terminal, a line a change elsewhere."""
-
-    def __init__(self, height: int) -> None:
-        self._live = sys.stdout.isatty()
-        self._height = height
-        self._drawn = False
-        self._told: dict[str, str] = {}
-
-    def draw(self, videos: list[Video]) -> None:
-        if self._live:
-            print(f"\x1b[{self._height}A" * self._drawn, end="")
-            print(*(f"\x1b[2K{_line(video)}" for video in videos), sep="\n", flush=True)
-            self._drawn = True
-            return
-        for video in videos:
-            if self._told.get(video.task_id) != video.stages[-1]:
-                self._told[video.task_id] = video.stages[-1]
-                print(_line(video), flush=True)
-
-
-def _line(video: Video) -> str:
-    state = video.state
-    percent = state["progress"]["percent"]
-    done = round(BAR * percent / 100)
-    waits = f", waits for {state['waiting_for']}" if state["waiting_for"] else ""
-    bar = "█" * done + "·" * (BAR - done)
-    return f"  {video.sample.media.name:<17} {bar} {percent:5.1f} %  {state['stage']}{waits}"
-
-
 async def _tell_text(client: Client, video: Video) -> list[str]:
     """Show the text beside its reference; returns what was not as expected."""
-    name, status = video.sample.media.name, video.state["status"]
+    name, status = video.recording.name, video.state["status"]
     if status != "completed":
         return [f"{name}: {status}, {video.state['error']}"]
     result = await client.result(video.task_id, layer="raw")
@@ -161,21 +120,21 @@ async def _tell_messages(client: Client, videos: list[Video]) -> list[str]:
     delivered.sort(key=lambda item: item[0])
     print("\n══ Messages, in the order in which they were delivered (the inbox: no WeChat robot is configured)")
     for _, video, message in delivered:
-        print(f"\n── {video.sample.media.name} · {message['kind']} · {message['bytes']} bytes · {message['state']}")
+        print(f"\n── {video.recording.name} · {message['kind']} · {message['bytes']} bytes · {message['state']}")
         print("\n".join(f"   {line}" for line in message["text"].splitlines()))
     problems = [
-        f"{video.sample.media.name}: message {message['number']} is {message['state']}"
+        f"{video.recording.name}: message {message['number']} is {message['state']}"
         for _, video, message in delivered
         if message["state"] != "sent"
     ]
-    order = [video.sample.media.name for _, video, _ in delivered]
+    order = [video.recording.name for _, video, _ in delivered]
     runs = [name for place, name in enumerate(order) if place == 0 or order[place - 1] != name]
     if len(runs) != len(set(runs)) or len(runs) != len(videos):
         problems.append(f"the runs of messages are broken: {order}")
     for video in videos:
         numbers = [message["number"] for _, owner, message in delivered if owner is video]
         if numbers != list(range(1, len(numbers) + 1)):
-            problems.append(f"{video.sample.media.name}: its messages came as {numbers}")
+            problems.append(f"{video.recording.name}: its messages came as {numbers}")
     return problems
 
 

@@ -41,13 +41,14 @@ Write at most {lines} lines, each beginning with "• ": what it is about, then 
 evenly over the whole text, then its conclusion. Say nothing that the text does not say. Write plain text without any \
 other markup."""
 _SUMMARIZE_STRICTLY = """\
-An earlier answer was thrown away because of its form or because it was not about this text. Every line of your answer \
-has to begin with "• ", in the language of the text, and has to be shorter than the text altogether."""
+An earlier answer was thrown away because it was too long, in another language, or no summary at all. Write only the \
+lines, in the language of the text."""
 
 _GLOSSARY = "Spell these names and terms exactly like this: {terms}."
 
-_MARK = re.compile(r"^\s*\[/?\w+ [0-9a-f]{16}\]\s*$", re.MULTILINE)
-_ANSWER = re.compile(r"\[answer ([0-9a-f]{16})\]\s*(.*?)\s*(?:\[/answer \1\]|\Z)", re.DOTALL)
+_MARK = re.compile(r"^[^\S\n]*\[/?\w+ [0-9a-f]{16}\][^\S\n]*$", re.MULTILINE)
+_OPENED = tuple(re.compile(rf"\[({name} [0-9a-f]{{16}})\]") for name in ("answer", "transcript", "text"))
+"""Where the answer begins in a reply; some models use the marks of the data instead of those they were told to."""
 _CODE_BLOCK = re.compile(r"\A```\w*\n(.*?)\n?```\Z", re.DOTALL)
 
 
@@ -91,8 +92,10 @@ def summarize(
 
 def answer_in(reply: str) -> str:
     """Take the answer out of a reply: what stands between the marks, or all of it where there are none."""
-    found = _ANSWER.search(reply)
-    text = _MARK.sub("", found[2] if found else reply).strip()
+    opened = next((found for mark in _OPENED if (found := mark.search(reply))), None)
+    if opened:
+        reply = reply[opened.end() :].partition(f"[/{opened[1]}]")[0]
+    text = _MARK.sub("", reply).strip()
     block = _CODE_BLOCK.match(text)
     return (block[1] if block else text).strip()
 

@@ -13,7 +13,7 @@ from pipeline.errors import InternalFailure
 from pipeline.ports import Made, Question, StageContext
 from stages import _extract, _prompts
 from stages._asking import Settled, ask_about, warnings_of
-from stages._notes import checked_notes
+from stages._notes import check_echo, checked_notes
 from stages._script import to_script
 
 NONE = Summary("", by="")
@@ -116,6 +116,7 @@ class _Summing:
         )
 
     def accept(self, matter: Part, answer: str) -> str:
+        check_echo(answer, self.question(matter, strict=True).system)
         language = self.known.transcript.language if self.known.transcript else ""
         text = to_script(_prompts.answer_in(answer), self.ctx.task.options.script, language)
         return checked_notes(matter.text, text)

@@ -71,6 +71,8 @@ class Daemon:
         lines = self.console.wait(lambda lines: any(_is_news(line) for line in lines), START_TIMEOUT_S)
         if "ended" in lines[-1]:
             raise AssertionError("the daemon did not start:\n" + "\n".join(lines))
+        if not self.token:  # none configured: it has made one
+            self.token = (self.data / "token").read_text(encoding="utf-8").strip()
 
     @staticmethod
     def _listen(process: subprocess.Popen[bytes], console: Record[str]) -> None:

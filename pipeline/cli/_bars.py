@@ -68,13 +68,16 @@ class Board:
 
 def _line(bar: Bar) -> str:
     done = round(BAR * bar.percent / 100)
-    label = _cut(printable(bar.label), LABEL)
-    label += " " * (LABEL - _width(label))
-    return f"  {label} {'█' * done}{'·' * (BAR - done)} {bar.percent:5.1f} %  {bar.stage}"
+    return f"  {fit(printable(bar.label), LABEL)} {'█' * done}{'·' * (BAR - done)} {bar.percent:5.1f} %  {bar.stage}"
+
+
+def fit(text: str, width: int) -> str:
+    """Shorten a text to so many columns of a terminal, or fill it up with spaces."""
+    text = _cut(text, width)
+    return text + " " * (width - _width(text))
 
 
 def _cut(text: str, width: int) -> str:
-    """Shorten a text to so many columns of a terminal."""
     if _width(text) <= width:
         return text
     while _width(text) >= width:

@@ -13,7 +13,6 @@ from pipeline.errors import ConfigInvalid
 
 # The features behind these keys are not built yet; the keys are taken so that a complete file stays valid.
 NOT_IN_EFFECT = frozenset({
-    "api.max_upload_mb",
     "download.captions",
     "download.cookies_dir",
     "download.js_runtimes",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import html
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
@@ -40,15 +40,17 @@ def cues_of_segments(segments: Iterable[Segment]) -> list[Cue]:
 
 
 def cues_of_paragraphs(paragraphs: Sequence[Paragraph], segments: Sequence[Segment]) -> list[Cue]:
-    """Cut paragraphs where the segments end that they were made from, and give each piece its segment's times.
+    """Cut readable text where the segments end that it was made from, and give each piece its segment's times.
 
     Args:
-        paragraphs: the readable text, in order; each begins at or after the start of its first segment.
+        paragraphs: the readable text, in order; those that begin with a segment were made from it and what follows.
         segments: what was heard, in order.
     """
-    shares = _shared_out(paragraphs, [segment for segment in segments if segment.text.strip()])
-    pairs = zip(paragraphs, shares, strict=True)
-    return list(_cues(stretch for paragraph, share in pairs for stretch in _stretches(paragraph, share)))
+    spoken = [segment for segment in segments if segment.text.strip()]
+    passages = _passages(paragraphs, {segment.start for segment in spoken})
+    shares = _shared_out([passage[0].start for passage in passages], spoken)
+    pairs = zip(passages, shares, strict=True)
+    return list(_cues(stretch for passage, share in pairs for stretch in _stretches(passage, share)))
 
 
 def _cues(stretches: Iterable[Stretch]) -> Iterator[Cue]:
@@ -61,23 +63,37 @@ def _cues(stretches: Iterable[Stretch]) -> Iterator[Cue]:
             yield Cue(earliest_ms, max(earliest_ms + 1, round(end_s * 1000)), line)
 
 
-def _shared_out(paragraphs: Sequence[Paragraph], segments: Sequence[Segment]) -> list[list[Segment]]:
-    """Give every segment to the last paragraph that begins no later than it does."""
-    starts = list(accumulate((paragraph.start for paragraph in paragraphs), max))
-    shares: list[list[Segment]] = [[] for _ in paragraphs]
+def _passages(paragraphs: Sequence[Paragraph], starts: Container[float]) -> list[list[Paragraph]]:
+    """Group paragraphs so that every passage but the first begins with a segment.
+
+    An LLM may end a paragraph in the middle of one. Passages are short, which keeps aligning them quick.
+    """
+    passages: list[list[Paragraph]] = []
+    for paragraph in paragraphs:
+        if not passages or paragraph.start in starts:
+            passages.append([])
+        passages[-1].append(paragraph)
+    return passages
+
+
+def _shared_out(starts: Sequence[float], segments: Sequence[Segment]) -> list[list[Segment]]:
+    """Give every segment to the last passage that begins no later than it does."""
+    latest = list(accumulate(starts, max))
+    shares: list[list[Segment]] = [[] for _ in starts]
     for segment in segments if shares else ():
-        shares[max(0, bisect_right(starts, segment.start) - 1)].append(segment)
+        shares[max(0, bisect_right(latest, segment.start) - 1)].append(segment)
     return shares
 
 
-def _stretches(paragraph: Paragraph, segments: Sequence[Segment]) -> Iterator[Stretch]:
-    """Cut one paragraph where its segments end; without any it has times of its own."""
+def _stretches(passage: Sequence[Paragraph], segments: Sequence[Segment]) -> Iterator[Stretch]:
+    """Cut a passage where its segments end; without any its paragraphs have times of their own."""
     if not segments:
-        yield paragraph.start, paragraph.end, paragraph.text
+        yield from ((paragraph.start, paragraph.end, paragraph.text) for paragraph in passage)
         return
-    cuts = [0, *_cuts(paragraph.text, [segment.text for segment in segments]), len(paragraph.text)]
+    text = "\n".join(paragraph.text for paragraph in passage)
+    cuts = [0, *_cuts(text, [segment.text for segment in segments]), len(text)]
     for segment, (begin, end) in zip(segments, pairwise(cuts), strict=True):
-        yield segment.start, segment.end, paragraph.text[begin:end]
+        yield segment.start, segment.end, text[begin:end]
 
 
 # ---------------------------------------------------------------------------------------------

@@ -24,7 +24,9 @@ from pipeline.errors import (
     UnknownField,
 )
 from pipeline.http.deps import Route
+from pipeline.http.form import FILE
 from pipeline.http.layers import Format, Layer
+from pipeline.http.schema import ADDRESSES
 from pipeline.http.shapes import Refused
 
 Json = dict[str, Any]
@@ -34,6 +36,7 @@ EVERYWHERE = (NotAcceptable, Internal)
 WITH_A_TOKEN = (Unauthorized, RateLimited, DbBusy, ShuttingDown)
 """What any route that needs a token may refuse with: the store may be busy, and closes last."""
 
+_TRY_AGAIN = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
 _REF = "#/components/schemas/{model}"
 
 _PARAMETERS: Mapping[str, tuple[Json, str]] = {
@@ -72,6 +75,7 @@ def describe(routes: Sequence[Route], version: str) -> Json:
             "title": "transcribed",
             "version": version,
             "summary": "Give it the address of a video, and it delivers the text of what is said there.",
+            "description": "Routes that take GET take HEAD as well.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/"}],
@@ -113,10 +117,17 @@ def _parameters(route: Route) -> Iterator[Json]:
 def _request_content(body: type[BaseModel], route: Route) -> Json:
     content: Json = {"application/json": {"schema": _ref(body)}}
     if route.form:
-        file = {"type": "string", "contentMediaType": "application/octet-stream"}
-        fields = {"type": "object", "properties": {"file": file}, "required": ["file"]}
-        note = "The file, and the other fields of the JSON body as form fields; objects are written as JSON."
-        content["multipart/form-data"] = {"schema": fields | {"description": note, "additionalProperties": True}}
+        fields = {name: {"type": "string"} for name in body.model_fields if name not in ADDRESSES}
+        fields[FILE] = {"type": "string", "contentMediaType": "application/octet-stream"}
+        content["multipart/form-data"] = {
+            "schema": {
+                "description": "A file, and fields of the JSON body written as text; objects are written as JSON.",
+                "type": "object",
+                "properties": fields,
+                "required": [FILE],
+                "additionalProperties": False,
+            }
+        }
     return content
 
 
@@ -170,10 +181,14 @@ def _content(status: int, shapes: Sequence[type[BaseModel]], bare: Sequence[str]
 
 def _refused(refusals: Sequence[type[Refusal]]) -> Json:
     meanings = [f"- `{refusal.type}`: {inspect.cleandoc(refusal.__doc__ or '')}" for refusal in refusals]
-    return {
+    response: Json = {
         "description": "\n".join(meanings),
         "content": {"application/json": {"schema": _ref(Refused)}},
     }
+    if refusals[0].status in _TRY_AGAIN:
+        seconds = {"type": "integer", "minimum": 1}
+        response["headers"] = {"Retry-After": {"description": "Where it is known, in seconds.", "schema": seconds}}
+    return response
 
 
 def _ref(model: type[BaseModel]) -> Json:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from pipeline.core.languages import LANGUAGES
@@ -76,6 +76,10 @@ def _language(code: str) -> str | None:
 
 
 MOST_URLS = 50
+_PRIORITY_SCHEMA: dict[str, Any] = {
+    "enum": [*map(int, Priority), *(priority.name.lower() for priority in Priority)],
+    "default": int(Priority.NORMAL),
+}
 
 Line = Annotated[str, Field(min_length=1), AfterValidator(_one_line)]
 Prompt = Annotated[str, Field(max_length=1000), AfterValidator(_plain), AfterValidator(_none_if_blank)]
@@ -84,7 +88,7 @@ Prompt = Annotated[str, Field(max_length=1000), AfterValidator(_plain), AfterVal
 class _Fields(BaseModel):
     """Fields of a JSON object; a field that is not among them is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
 
 
 class OptionsBody(_Fields):
@@ -93,6 +97,7 @@ class OptionsBody(_Fields):
     proofread: bool = True
     summarize: bool = True
     script: Script | None = None
+    """Of Chinese text; null: ``transcribe.script``."""
 
 
 class ProcessingOptionsBody(_Fields):
@@ -111,28 +116,46 @@ class MetadataBody(_Fields):
 
 
 class SubmitBody(_Fields):
-    """The body of ``POST /api/transcribe``."""
+    """What is to be transcribed, and how; one of ``url`` and ``urls`` is needed."""
+
+    model_config = ConfigDict(
+        frozen=True, json_schema_extra={"examples": [{"url": "https://example.com/talk.mp4", "language": "zh"}]}
+    )
 
     url: str | None = None
+    """Address of the video; of a shared text around a link, the first link counts."""
     urls: Annotated[list[str], Field(min_length=1, max_length=MOST_URLS)] | None = None
+    """Several addresses, accepted all or none."""
     download_url: str | None = None
+    """Where the media lies, if the page at ``url`` does not lead to it."""
     language: Annotated[str, AfterValidator(_language)] | None = None
+    """Whisper's code of the language that is spoken, such as ``zh``; null or ``auto``: ``transcribe.language``."""
     model: Line | None = None
+    """One of ``transcribe.model`` and ``transcribe.models``; null or ``auto``: the first."""
     hotwords: Prompt | None = None
+    """Words that the recognizer is to expect."""
     prompt: Prompt | None = None
+    """A text in the style of the speech, for the recognizer."""
     options: OptionsBody | None = None
     processing_options: ProcessingOptionsBody | None = None
-    priority: Annotated[Priority, BeforeValidator(_priority)] = Priority.NORMAL
+    """An older name of ``options``."""
+    priority: Annotated[Priority, BeforeValidator(_priority), WithJsonSchema(_PRIORITY_SCHEMA)] = Priority.NORMAL
+    """Who is taken first among those that wait."""
     wechat_webhook: Line | None = None
+    """Name of the only robot that gets the messages; null: all do."""
     notify: Notify | None = None
+    """Which messages go out; null: ``wechat.notify``."""
     metadata: MetadataBody | None = None
     metadata_override: MetadataBody | None = None
+    """An older name of ``metadata``."""
     client_ref: Annotated[str, Field(max_length=128), AfterValidator(_one_line)] | None = None
+    """Comes back in every answer about the task."""
     force: bool = False
+    """Make a new task even if the same work is there."""
 
 
 _ALIASES = {"processing_options": "options", "metadata_override": "metadata"}
-_ADDRESSES = ("url", "urls", "download_url")
+ADDRESSES = ("url", "urls", "download_url")
 _KNOWN: dict[tuple[str, ...], type[BaseModel]] = {
     (): SubmitBody,
     ("options",): OptionsBody,
@@ -164,7 +187,7 @@ def parse_submission(body: dict[str, object]) -> Submission | tuple[Submission, 
 def parse_upload(fields: dict[str, object], name: str) -> Submission:
     """Turn the fields of a form into what is wanted of the file in it, which is called ``name``; raises as above."""
     parsed = _parsed(fields)
-    for other in _ADDRESSES:
+    for other in ADDRESSES:
         if getattr(parsed, other) is not None:
             raise InvalidValue(f"{other} and a file do not go together", param=other)
     return _submission(parsed, name)
@@ -183,9 +206,10 @@ def _parsed(body: dict[str, object]) -> SubmitBody:
 
 
 class RetryBody(_Fields):
-    """The body of ``POST /api/task/{id}/retry``."""
+    """Where a finished task is to start again."""
 
     start: Line = Field("auto", alias="from")
+    """A stage, or ``auto``: the first whose product is missing."""
 
 
 def parse_retry(body: dict[str, object]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from stages._words import words
@@ -20,7 +21,7 @@ SENTENCES = 7
 """Of a video whose text fills two chunks, so that one may go wrong while the other does not."""
 STOP_S = 5.0
 
-UNAVAILABLE, GARBLED, REFUSED = ["llm_unavailable"], ["llm_garbled"], ["llm_refused"]
+UNAVAILABLE, GARBLED = ["llm_unavailable"], ["llm_garbled"]
 TOLD: dict[str, list[str]] = {
     "429": ["llm_rate_limited"],
     "500": UNAVAILABLE,
@@ -28,18 +29,13 @@ TOLD: dict[str, list[str]] = {
     "nothing": UNAVAILABLE,
     "half": UNAVAILABLE,
     "garbage": GARBLED,
-    "list": GARBLED,
     "no choices": GARBLED,
     "empty": GARBLED,
     "unfinished": GARBLED,
-    "filtered": REFUSED,
-    "content filter": REFUSED,
+    "filtered": ["llm_refused"],
     "refusal": [],
     "echo": [],
-    "dropping": [],
-    "obeys": [],
     "length": [],
-    "context": [],
 }
 """Faults of the endpoint, and the warnings that name them; what only the answer's text shows has none of its own."""
 
@@ -94,6 +90,22 @@ async def submit(client: Client, site: Site, number: int, title: str, sentences:
     return await client.submit(serve_story(site, number, sentences).url, metadata={"title": title, "author": "A"})
 
 
+ONE_BY_ONE = {"max_retries": 0, "parallel_chunks": 1}
+
+
+def all_but_the_first() -> Callable[[Asked], Fault | None]:
+    """Make a rule by which each video's title names its fault, and only its first question is answered well."""
+    answered: set[str] = set()
+
+    def fault_of(asked: Asked) -> Fault | None:
+        if asked.title in answered:
+            return FAULTS[asked.title]
+        answered.add(asked.title)
+        return None
+
+    return fault_of
+
+
 async def test_texts_are_the_models(site: Site, llm: Llm, start: Start) -> None:
     """Text and summary come from the model, the head names it, times stay, and every token is counted."""
     daemon = start(llm=settings(llm))
@@ -109,7 +121,8 @@ async def test_texts_are_the_models(site: Site, llm: Llm, start: Start) -> None:
     assert all(paragraph.endswith(MARK) for paragraph in found.text.split("\n\n"))
     assert {KEY} == {asked.key for asked in llm.asked}
     assert {"title": "A talk", "author": "A"}.items() <= llm.asked[0].parts.items()
-    assert min(found.state["usage"].values()) > 0
+    spent = {kind: sum(asked.usage[kind] for asked in llm.asked) for kind in ("prompt_tokens", "completion_tokens")}
+    assert spent == found.state["usage"]
     assert [heard[0]["start"], heard[-1]["end"]] == [segments[0]["start"], segments[-1]["end"]]
     assert {one["start"] for one in segments} <= {one["start"] for one in heard}
     assert 200 == status
@@ -118,20 +131,8 @@ async def test_texts_are_the_models(site: Site, llm: Llm, start: Start) -> None:
 
 async def test_no_fault_loses_anything(site: Site, llm: Llm, start: Start) -> None:
     """Whatever goes wrong with a part of the answers, tasks complete with every word, and say what is whose."""
-    healthy: set[str] = set()
-
-    def fault_of(asked: Asked) -> Fault | None:
-        """Let the first question about each video pass, so that only a part of its text goes wrong."""
-        if asked.title not in healthy:
-            healthy.add(asked.title)
-            return None
-        return FAULTS[asked.title]
-
-    llm.fault_of = fault_of
-    daemon = start(
-        llm=settings(llm, max_retries=0, timeout_s=30, parallel_chunks=1),
-        concurrent={"max_workers": 4, "queue_size": len(TOLD)},
-    )
+    llm.fault_of = all_but_the_first()
+    daemon = start(llm=settings(llm, **ONE_BY_ONE), concurrent={"max_workers": 4, "queue_size": len(TOLD)})
     async with Client(daemon) as client:
         ids = [await submit(client, site, number, name) for number, name in enumerate(TOLD)]
         results = [await told(client, task_id) for task_id in ids]
@@ -141,14 +142,30 @@ async def test_no_fault_loses_anything(site: Site, llm: Llm, start: Start) -> No
         assert [*warnings, "proofread_fallback", "summary_fallback"] == found.warnings
         assert "校对：m（部分） · 摘要：离线规则" == found.makers
         assert MARK in found.text
-        assert "evil.example" not in str(found.messages)
         assert "You proofread" not in str(found.messages)
 
 
-async def test_wrong_key_is_told_to_the_operator(site: Site, llm: Llm, start: Start) -> None:
-    """A key that is refused is tried once; texts are made offline, and log, readiness and warnings say what to do."""
-    llm.fault_of = lambda _: FAULTS["401"]
+async def test_an_obedient_model_harms_nobody(site: Site, llm: Llm, start: Start) -> None:
+    """A model that does what a speaker wants loses and adds nothing, mentions nobody and leads nowhere."""
+    faults = {"dropping": False, "obeys": False, "obeys alone": True}
+    llm.fault_of = lambda asked: FAULTS[asked.title] if faults[asked.title] is asked.is_summary else None
     daemon = start(llm=settings(llm))
+    async with Client(daemon) as client:
+        ids = [await submit(client, site, number, name) for number, name in enumerate(faults)]
+        results = [await told(client, task_id) for task_id in ids]
+    for found in results:
+        check_delivered(found)
+        bodies = [one["text"] for one in found.messages]
+        assert not any(
+            "@" in body or "http://evil" in body or "www.evil" in body or "](" in body for body in bodies[1:]
+        )
+    assert [("failed", "done"), ("failed", "done"), ("done", "done")] == [found.layers for found in results]
+
+
+async def test_what_lasts_is_told_to_the_operator(site: Site, llm: Llm, start: Start) -> None:
+    """A refused key and an unknown model are tried once; log, readiness and warnings say what to do about them."""
+    llm.fault_of = lambda asked: FAULTS[{"p": "401", "s": "404"}[asked.model]]
+    daemon = start(llm=settings(llm, proofread_model="p", summary_model="s", parallel_chunks=1))
     async with Client(daemon) as client:
         ids = [await submit(client, site, number, str(number)) for number in range(2)]
         results = [await told(client, task_id) for task_id in ids]
@@ -156,24 +173,31 @@ async def test_wrong_key_is_told_to_the_operator(site: Site, llm: Llm, start: St
     for found in results:
         check_delivered(found)
         assert ("failed", "failed") == found.layers
-        assert ["llm_auth", "proofread_fallback", "summary_fallback"] == found.warnings
+        assert ["llm_auth", "proofread_fallback", "llm_model", "summary_fallback"] == found.warnings
         assert "llm.api_key" in found.state["warnings"][0]["message_zh"]
         assert found.makers.startswith("未使用大语言模型")
         assert {"prompt_tokens": 0, "completion_tokens": 0} == found.state["usage"]
-    assert len(llm.asked) <= 4  # as many as are asked side by side before the first answer has come
-    assert (503, ["llm:m"]) == (status, [lack["what"] for lack in answer["data"]["missing"]])
-    assert "llm.api_key" in answer["data"]["missing"][0]["message"]
-    (line,) = [line for line in daemon.log() if "left alone" in line["event"]]
-    assert ("error", "llm_auth") == (line["level"], line["error"])
-    assert "llm.api_key" in line["hint"]
+    assert ["p", "s"] == [asked.model for asked in llm.asked]
+    missing = answer["data"]["missing"]
+    assert (503, ["llm:p", "llm:s"]) == (status, [lack["what"] for lack in missing])
+    assert "llm.api_key" in missing[0]["message"]
+    lines = [line for line in daemon.log() if "left alone" in line["event"]]
+    assert [("error", "llm_auth"), ("error", "llm_model")] == [(line["level"], line["error"]) for line in lines]
+    assert "llm.api_key" in lines[0]["hint"]
 
 
 async def test_videos_are_taken_one_by_one(site: Site, llm: Llm, start: Start) -> None:
-    """The questions about one video never mix with another's; videos come in the order of their transcripts."""
-    daemon = start(llm=settings(llm), concurrent={"max_workers": 5})
+    """Videos come in the order of their transcripts and never mix; a cancelled one lets the next go on at once."""
+    gate = llm.gate("first")
+    llm.script(Fault(hold=gate))
+    daemon = start(llm=settings(llm, parallel_chunks=1), concurrent={"max_workers": 4})
     async with Client(daemon) as client:
-        ids = [await submit(client, site, number, str(number), 1 + 2 * (number % 3)) for number in range(5)]
-        await asyncio.gather(*map(client.finished, ids))
+        ids = [await submit(client, site, number, str(number), 1 + 2 * (number % 3)) for number in range(4)]
+        (held, *_) = await llm.until(lambda _: gate.held == 1, 60)
+        assert 202 == (await client.post(f"/api/task/{ids[int(held.title)]}/cancel", {}))[0]
+        await llm.until(lambda _: gate.held == 0)
+        states = await asyncio.gather(*map(client.finished, ids))
+    assert ["cancelled", *["completed"] * 3] == sorted(state["status"] for state in states)
     runs = [title for title, _ in itertools.groupby(asked.title for asked in llm.asked)]
     by_sequence = [str(ids.index(row[0])) for row in rows(daemon, "SELECT id FROM task ORDER BY sequence")]
     assert by_sequence == runs
@@ -185,7 +209,7 @@ async def test_a_stop_in_the_middle_of_a_question(site: Site, llm: Llm, start: S
     llm.script(None, None, Fault(hold=gate))
     daemon = start(llm=settings(llm, parallel_chunks=1))
     async with Client(daemon) as client:
-        task_id = await submit(client, site, 0, "A talk", 20)
+        task_id = await submit(client, site, 0, "A talk", 12)
         await llm.until(lambda _: gate.held == 1, 60)
     await _stop(daemon)
     gate.open()
@@ -203,19 +227,3 @@ async def _stop(daemon: Daemon) -> None:
     began = time.monotonic()
     assert 0 == await asyncio.to_thread(daemon.stop)
     assert time.monotonic() - began < STOP_S
-
-
-async def test_a_task_is_cancelled_in_the_middle_of_a_question(site: Site, llm: Llm, start: Start) -> None:
-    """A task that is cancelled while the LLM thinks about it lets go of it at once, and the next one has its turn."""
-    gate = llm.gate("never")
-    llm.script(Fault(hold=gate))
-    daemon = start(llm=settings(llm))
-    async with Client(daemon) as client:
-        held = await submit(client, site, 0, "held", 1)
-        await llm.until(lambda _: gate.held == 1, 60)
-        status, _ = await client.post(f"/api/task/{held}/cancel", {})
-        assert 202 == status
-        await llm.until(lambda _: gate.held == 0)
-        found = await told(client, await submit(client, site, 1, "next", 1))
-        assert "cancelled" == (await client.state(held))["status"]
-    assert ("done", "done") == found.layers

@@ -123,6 +123,28 @@ def _called(watched: Watched) -> tuple[str, str | None]:
     return watched.state["media"]["title"], watched.state["media"]["author"]
 
 
+async def test_media_may_lie_elsewhere_than_the_page(site: Site, start: Start) -> None:
+    """With a ``download_url`` the sound comes from there and the name from the page, if that has any to give."""
+    story = media.story(4, 2)
+    sound = site.serve("/elsewhere.wav", Reply(body=media.speech(story)))
+    other = site.serve("/other.mp3", Reply(body=media.mp3(media.tone(3))))
+    pages_of = {
+        "described": site.serve("/described", page(pages.described_page("Described", other, author="Its author"))),
+        "without a video": site.serve("/article", page(pages.empty_page("An article"))),
+        "gone": site.serve("/gone", Reply(status=404)),
+    }
+    async with Client(start()) as client:
+        ids = {name: await client.submit(url, download_url=sound) for name, url in pages_of.items()}
+        states = {name: await client.finished(task_id) for name, task_id in ids.items()}
+        texts = [(await client.result(task_id, layer="raw"))["text"] for task_id in ids.values()]
+    assert dict.fromkeys(pages_of, "completed") == {name: state["status"] for name, state in states.items()}
+    assert all(error_rate(media.text_of(story), text, "en") <= WORST_ERROR_RATE for text in texts)
+    assert pages_of == {name: state["url"] for name, state in states.items()}
+    called = {name: (state["media"]["title"], state["media"]["author"]) for name, state in states.items()}
+    expected = {"described": ("Described", "Its author"), "without a video": ("elsewhere", None)}
+    assert expected | {"gone": ("elsewhere", None)} == called
+
+
 # -- sources without speech ---------------------------------------------------------------------
 
 

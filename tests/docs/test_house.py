@@ -60,6 +60,15 @@ def test_daemon_loads_no_heavy_library() -> None:
     assert "[]\n" == done.stdout
 
 
+def test_command_line_is_light() -> None:
+    """A process that only shows the help has loaded none of what the daemon consists of."""
+    program = (
+        "import sys, run_daemon; print(sorted({'aiohttp', 'asyncio', 'pydantic', 'structlog'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "[]\n" == done.stdout
+
+
 def test_no_import_circle() -> None:
     """No file imports, over however many others, itself; imports for types count as well."""
     graph = {path: {file_of(each.module) for each in imports(path)} - {None} for path in source_files(*EVERYTHING)}

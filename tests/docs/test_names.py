@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.config import Settings
-from pipeline.http.app import ROUTES
+from pipeline.http.routes import ROUTES
 from tests.docs.pages import ROOT, inline_code, page, page_names
 from tests.docs.tree import PRODUCT, defined, imports, source_files, texts
 from tools.make_docs import DOCUMENTS

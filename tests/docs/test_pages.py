@@ -6,8 +6,8 @@ import re
 import pytest
 
 import pipeline
-from pipeline.http.app import ROUTES
 from pipeline.http.deps import Route
+from pipeline.http.routes import ROUTES
 from pipeline.http.schema import MetadataBody, OptionsBody, ProcessingOptionsBody, SubmitBody
 from pipeline.ports import StageWork
 from stages import ROUTE

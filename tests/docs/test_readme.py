@@ -14,15 +14,18 @@ from pathlib import Path
 import pytest
 
 from examples.samples import FOLDER
+from pipeline.cli import commands
 from pipeline.config import Settings, load_settings
 from tests.daemon import Daemon
-from tests.docs.pages import ROOT, fences, inline_code, page
+from tests.docs.pages import ROOT, fences, inline_code, page, sections
 from tests.fakes.server import running
 from tests.fakes.site import Reply, Site
 
 README = page("README.md")
+PAGES = ("README.md", "docs/operations.md")
 COMMANDS = fences(README, "sh")
 CURL = [block for block in COMMANDS if "curl" in block]
+(SUBMIT,) = (block for block in COMMANDS if "run_daemon.py submit" in block)
 CURL_SETTINGS = "fail\nsilent\nshow-error\nmax-time = 90\nnoproxy = *\nwrite-out = \\n\n"
 SHELL_TIMEOUT_S = 120
 
@@ -46,14 +49,24 @@ def test_make_targets_exist(name: str) -> None:
 
 
 def test_daemon_commands_exist() -> None:
-    """Every option and command of run_daemon.py that the README names is known to it."""
-    typed = re.findall(r"run_daemon\.py (.*)", words_typed(README))
-    assert len(typed) >= 3
-    options = help_of()
-    for arguments in (shlex.split(line, comments=True) for line in typed):
-        commands = [word for word in arguments if not word.startswith("--")]
-        assert set(arguments) - set(commands) <= set(options.split())
-        assert help_of(*commands)
+    """Every option and command of run_daemon.py that a page names is known to it."""
+    rows = re.findall(r"^\| (`.*?) \|", sections(README)["Commands"], re.MULTILINE)
+    typed = re.findall(r"run_daemon\.py (.*)", "\n".join(words_typed(page(name)) for name in PAGES))
+    assert len(rows) >= 8
+    assert len(typed) >= 8
+    for line in (
+        *filter(lambda line: "$@" not in line, typed),
+        *(command for row in rows for command in inline_code(row) if " " in command),
+    ):
+        arguments = shlex.split(line, comments=True)
+        options = {word for word in arguments if word.startswith("-")}
+        assert options <= set(re.findall(r"--?[\w-]+", help_of(*(word for word in arguments if word not in options))))
+
+
+def test_every_command_is_in_the_table() -> None:
+    """The README's table has every command of the command line."""
+    named = {command.split()[0] for command in inline_code(sections(README)["Commands"])}
+    assert set(commands.COMMANDS) <= named
 
 
 @functools.cache
@@ -90,18 +103,20 @@ def test_configurations_are_valid(example: str, tmp_path: Path) -> None:
         assert load_settings(config, environ=environ) != Settings()
 
 
-def test_curl_examples_work(tmp_path: Path) -> None:
-    """Every curl example, typed as it stands, is answered with success by a daemon that was just started."""
+def test_examples_work(tmp_path: Path) -> None:
+    """The submit command and every curl example, typed as they stand, work with a daemon that was just started."""
     if shutil.which("curl") is None:
         pytest.fail("curl is missing: install the package curl, then run the tests again. 缺少 curl。")
     with running(Site()) as site:
         video = site.serve("/talk.mp4", Reply(file=FOLDER / "en-friday.mp4"))
         daemon = Daemon(tmp_path, api={"auth_token": ""}, download={"allow_hosts": [site.address]})
         with daemon:
+            text = typed_at(daemon, video, SUBMIT)
             accepted = json.loads(typed_at(daemon, video, CURL[0]))
             task_id = accepted["data"]["task_id"]
             shown = typed_at(daemon, video, re.sub(r"(?m)^ID=.*$", f"ID={task_id}", "".join(CURL)))
-    assert "accepted" == accepted["message"]
+    assert "The red ship is from the warm signal." in text
+    assert "the same work is already there" == accepted["message"]
     assert '"message": "the same work is already there"' in shown
     assert '"status": "completed"' in shown
     assert "The red ship is from the warm signal." in shown
@@ -112,9 +127,14 @@ def test_curl_examples_work(tmp_path: Path) -> None:
 
 def typed_at(daemon: Daemon, video: str, commands: str) -> str:
     """Type commands into a shell beside this daemon's data folder; returns what they print if none failed."""
-    for shown, real in (("http://127.0.0.1:8000", daemon.url), ("https://example.com/talk.mp4", video)):
-        assert shown in commands
+    program = f"{shlex.quote(sys.executable)} {shlex.quote(str(ROOT / 'run_daemon.py'))}"
+    for shown, real in (
+        ("http://127.0.0.1:8000", daemon.url),
+        ("https://example.com/talk.mp4", video),
+        (".venv/bin/python run_daemon.py", program),
+    ):
         commands = commands.replace(shown, real)
+    assert "example.com" not in commands
     (daemon.folder / ".curlrc").write_text(CURL_SETTINGS, encoding="utf-8")
     done = subprocess.run(
         ["sh", "-eu", "-c", commands],  # noqa: S607 - the shell of whoever reads the README

@@ -9,13 +9,15 @@ from dataclasses import dataclass
 
 from tests.docs.pages import ROOT
 
-PRODUCT = ("pipeline", "stages")
-EVERYTHING = (*PRODUCT, "tests", "examples", "tools")
+PRODUCT = ("daemon.py", "run_daemon.py", "pipeline", "stages")
+EVERYTHING = (*PRODUCT, "tests", "examples", "tools", "test_concurrent.py")
 
 
-def source_files(*folders: str) -> list[str]:
-    """Name the Python files of these folders, and those at the root, by their paths from the root."""
-    files = [*ROOT.glob("*.py"), *(file for folder in folders for file in (ROOT / folder).rglob("*.py"))]
+def source_files(*places: str) -> list[str]:
+    """Name the Python files of these folders, and the files named themselves, by their paths from the root."""
+    files = [
+        file for place in places for file in ([ROOT / place] if place.endswith(".py") else (ROOT / place).rglob("*.py"))
+    ]
     return sorted(str(file.relative_to(ROOT)) for file in files)
 
 

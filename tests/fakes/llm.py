@@ -66,6 +66,8 @@ class Asked:
     at: float
     """By the monotonic clock."""
     answered: bool = False
+    usage: dict[str, int] = field(default_factory=dict)
+    """What the answer said it cost, in tokens."""
 
     @property
     def model(self) -> str:
@@ -109,6 +111,9 @@ def _half(asked: Asked) -> str:
     return "\n\n".join(paragraphs[::2]) if len(paragraphs) > 1 else asked.text[: len(asked.text) // 2]
 
 
+_ORDERED = "Visit http://evil.example/ or www.evil.example now, <@all> @所有人! ![i](http://evil.example/i.png)"
+"""What a speaker might get a model to say."""
+
 FAULTS = {
     "401": _error(401, "Incorrect API key provided: sk-wrong-key-of-the-tests", "invalid_api_key"),
     "403": _error(403, "You are not allowed to use this model"),
@@ -135,11 +140,9 @@ FAULTS = {
     "content filter": Fault(finish="content_filter"),
     "refusal": Fault(says=lambda _: "I'm sorry, but I can't help with that."),
     "echo": Fault(says=lambda asked: asked.system),
-    "summary": Fault(says=lambda _: "• The text is about several things."),
     "dropping": Fault(says=_half),
-    "obeys": Fault(
-        says=lambda asked: f"{asked.text}\n\nNow visit http://evil.example/ and tell <@all> @所有人 at once!"
-    ),
+    "obeys": Fault(says=lambda asked: f"{asked.text}\n\n{_ORDERED}"),
+    "obeys alone": Fault(says=lambda _: f"• {_ORDERED}"),
 }
 """What may go wrong, by name."""
 
@@ -215,10 +218,11 @@ def _body(asked: Asked, fault: Fault) -> str:
     if fault.error is not None:
         return json.dumps({"error": fault.error})
     text = fault.says(asked) if fault.says else diligent(asked)
-    usage = {"prompt_tokens": len(json.dumps(asked.body)) // _CHARACTERS_A_TOKEN, "completion_tokens": len(text or "")}
+    prompt = len(json.dumps(asked.body)) // _CHARACTERS_A_TOKEN
+    asked.usage = {"prompt_tokens": prompt, "completion_tokens": len(text or "")}
     choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": fault.finish}
     return json.dumps(
-        {"id": "1", "object": "chat.completion", "model": asked.model, "choices": [choice], "usage": usage}
+        {"id": "1", "object": "chat.completion", "model": asked.model, "choices": [choice], "usage": asked.usage}
     )
 
 

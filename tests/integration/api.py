@@ -48,6 +48,7 @@ from pipeline.outbox import Outbox
 from pipeline.ports import Channel, Made
 from pipeline.service import Watch
 from pipeline.store.sqlite import SqliteStore
+from tests.integration import promises
 
 TOKEN = "tr_of-the-tests"
 SOON_S = 10.0
@@ -140,11 +141,14 @@ class Api:
         return int(self.server.url.rpartition(":")[2])
 
     async def request(self, method: str, path: str, *, token: str | None = TOKEN, **more: Any) -> Answer:
-        """Send one request; ``more`` is for aiohttp's client."""
+        """Send one request, and check that the answer is one the API promises; ``more`` is for aiohttp's client."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         headers |= more.pop("headers", {})
         async with self.session.request(method, self.server.url + path, headers=headers, **more) as response:
-            return Answer(response.status, response.headers, await response.read())
+            answer = Answer(response.status, response.headers, await response.read())
+        if method != "HEAD":
+            promises.check(method, path, answer.status, answer.headers["Content-Type"], answer.body)
+        return answer
 
     async def get(self, path: str, **more: Any) -> Answer:
         """Get something."""

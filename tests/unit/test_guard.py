@@ -9,7 +9,7 @@ from hypothesis import given, strategies as st
 
 from stages._asking import Unusable
 from stages._guard import LONGEST_RUN, Alignment
-from stages._notes import checked_notes
+from stages._notes import check_echo, checked_notes
 from stages._words import words
 
 SPEECH = (
@@ -113,6 +113,10 @@ def test_places_in_the_source(place: int, expected: int) -> None:
 
 
 NOTED = "• 人工智能的发展从上个世纪五十年代开始。\n• 数据越来越多，神经网络重新受到重视。"
+PROSE = "The talk explains how trains are kept on time.\nSignals fail, and one late train is enough."
+ORDERS = (
+    "You summarize a text for somebody who cannot read it, in the language of that text. Write at most seven lines."
+)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +125,7 @@ NOTED = "• 人工智能的发展从上个世纪五十年代开始。\n• 数�
         NOTED,
         NOTED.replace("• ", "- "),
         NOTED.replace("• ", "* **").replace("。", "。**"),
-        f"摘要：\n\n{NOTED}",
+        f"## 摘要：\n\n{NOTED}",
         "1. 人工智能的发展从上个世纪五十年代开始。\n2、数据越来越多，神经网络重新受到重视。",
     ],
 )
@@ -130,17 +134,35 @@ def test_notes_get_one_form(answer: str) -> None:
     assert NOTED == checked_notes(SPEECH * 3, answer)
 
 
+def test_prose_stays_prose() -> None:
+    """A summary without bullets is one too; only markup and empty lines go."""
+    assert PROSE == checked_notes(TALK, f"# {PROSE}".replace("\n", "\n\n").replace("talk", "**talk**"))
+
+
 @pytest.mark.parametrize(
-    ("answer", "reason"),
+    ("source", "answer", "reason"),
     [
-        ("", "bullet"),
-        ("我是一个语言模型，无法总结这段内容。", "bullet"),
-        (f"首先我来解释一下我的工作方式，然后再说这段话讲了什么，最后给出结论和建议。\n{NOTED[:12]}", "bullet"),
-        ("\n".join(f"• {SPEECH}" for _ in range(3)), "too many"),
-        ("• The history of machines that learn.\n• Nobody knows how it ends.", "the text's"),
+        (SPEECH, "", "nothing"),
+        (SPEECH, "** — and **", "nothing"),
+        (SPEECH, "我无法总结这段内容。", "excuse"),
+        (SPEECH, "• 很抱歉，作为一个人工智能……", "excuse"),
+        (TALK, "I'm sorry, but I can't help with that.", "excuse"),
+        (TALK, "As an AI language model, I do not watch videos.", "excuse"),
+        (SPEECH, SPEECH * 3, "too many"),
+        (SPEECH, "• The history of machines that learn.\n• Nobody knows how it ends.", "language"),
+        (TALK, "这段演讲介绍了火车如何准点运行。", "language"),
     ],
 )
-def test_what_is_no_summary_is_thrown_away(answer: str, reason: str) -> None:
-    """Prose, excuses, the text itself and other languages are no notes on a text."""
+def test_what_is_no_summary_is_thrown_away(source: str, answer: str, reason: str) -> None:
+    """Nothing, excuses, the text itself and other languages are no notes on a text."""
     with pytest.raises(Unusable, match=reason):
-        checked_notes(SPEECH * 3, answer)
+        checked_notes(source, answer)
+
+
+def test_orders_are_no_answer() -> None:
+    """A model that repeats what it was told has not answered, even if an answer follows; one that quotes a bit has."""
+    for reply in (ORDERS, f"{ORDERS}\n\n{PROSE}"):
+        with pytest.raises(Unusable, match="orders"):
+            check_echo(reply, ORDERS)
+    check_echo(f"In the language of that text: {PROSE}", ORDERS)
+    check_echo("", ORDERS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import replace
 
 import pytest
@@ -85,6 +86,7 @@ MARK = "0123456789abcdef"
         (f"[answer {MARK}]\none\n", "one"),
         (f"one\n[/answer {MARK}]", "one"),
         (f"[transcript {MARK}]\none\n[/transcript {MARK}]", "one"),
+        (f"[title {MARK}]\nA talk\n[/title {MARK}]\n[text {MARK}]\none\n[/text {MARK}]", "one"),
         ("```text\none\n```", "one"),
         (f"[answer {MARK}]\n```\none\n```\n[/answer {MARK}]", "one"),
         ("", ""),
@@ -93,3 +95,11 @@ MARK = "0123456789abcdef"
 def test_answer_in_a_reply(reply: str, expected: str) -> None:
     """The answer is what stands between its marks, without anything around it, or the whole reply."""
     assert expected == _prompts.answer_in(reply)
+
+
+def test_long_blank_replies_are_read_quickly() -> None:
+    """A reply of a megabyte of nothing takes less than a second, whatever marks it has."""
+    began = time.monotonic()
+    assert "" == _prompts.answer_in(f"[answer {MARK}]" + " \n" * 500_000)
+    assert "" == _prompts.answer_in("\n " * 500_000)
+    assert time.monotonic() - began < 1

@@ -78,6 +78,18 @@ def test_cues_have_the_times_of_their_segments() -> None:
     assert expected == cues_of_paragraphs(text, segments)
 
 
+def test_paragraph_may_end_inside_a_segment() -> None:
+    """A segment in which an LLM ended a paragraph is one cue all the same, with what it says in both paragraphs."""
+    segments = said("we begin", "here and go on", "until the end")
+    text = [
+        Paragraph(0.0, 2.5, "We begin here."),
+        Paragraph(2.6, 4.0, "And go on."),
+        Paragraph(4.0, 6.0, "Until the end."),
+    ]
+    expected = [Cue(0, 2000, "We begin"), Cue(2000, 4000, "here. And go on."), Cue(4000, 6000, "Until the end.")]
+    assert expected == cues_of_paragraphs(text, segments)
+
+
 def test_paragraph_without_segments_has_its_own_times() -> None:
     """A paragraph with no segment of its own is one cue with the times it has itself."""
     assert [Cue(1000, 2000, "Alone.")] == cues_of_paragraphs([Paragraph(1.0, 2.0, "Alone.")], [])
