@@ -25,12 +25,24 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from pipeline.errors import StageFailed
+from pipeline.lifeline import hold_lifeline
 
 FDS_PER_CHILD = 4
 CHILD_NICENESS = 5
 """Children yield to the HTTP side and to the outbox."""
 
 Emit = Callable[[dict[str, Any]], None]
+
+
+def preload(name: str, control: socket.socket) -> None:
+    """Import a module that children will need, unless the daemon has gone meanwhile."""
+    with selectors.PollSelector() as selector:
+        selector.register(control, selectors.EVENT_READ)
+        if selector.select(0) and not control.recv(1, socket.MSG_PEEK):
+            sys.exit()
+    module = importlib.import_module(name)
+    if hasattr(module, "warm"):
+        module.warm()
 
 
 def serve(control: socket.socket) -> None:
@@ -103,7 +115,7 @@ def _become_child(program: str, stdin: int, stdout: int, stderr: int) -> NoRetur
 def _run(program: str) -> int:
     with open(0, "rb", buffering=0, closefd=False) as request_file:
         request = json.loads(_first_line(request_file.fileno()))
-    threading.Thread(target=hold_lifeline, name="lifeline", daemon=True).start()
+    hold_lifeline()
     try:
         result = importlib.import_module(program).main(request, emit)
     except StageFailed as failure:
@@ -123,13 +135,6 @@ def _first_line(fd: int) -> bytes:
     return line
 
 
-def hold_lifeline() -> None:
-    """End this process group when stdin closes: the daemon is gone."""
-    while os.read(0, 4096):
-        pass
-    os.killpg(0, signal.SIGKILL)
-
-
 _writing = threading.Lock()
 
 
@@ -142,9 +147,8 @@ def emit(line: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    for name in sys.argv[2:]:
-        preloaded = importlib.import_module(name)
-        if hasattr(preloaded, "warm"):
-            preloaded.warm()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    serve(socket.socket(fileno=int(sys.argv[1])))
+    control = socket.socket(fileno=int(sys.argv[1]))
+    for name in sys.argv[2:]:
+        preload(name, control)
+    serve(control)
