@@ -15,13 +15,14 @@ import contextlib
 import importlib
 import json
 import os
+import select
 import selectors
 import signal
 import socket
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
 from pipeline.errors import StageFailed
@@ -34,15 +35,32 @@ CHILD_NICENESS = 5
 Emit = Callable[[dict[str, Any]], None]
 
 
-def preload(name: str, control: socket.socket) -> None:
-    """Import a module that children will need, unless the daemon has gone meanwhile."""
-    with selectors.PollSelector() as selector:
-        selector.register(control, selectors.EVENT_READ)
-        if selector.select(0) and not control.recv(1, socket.MSG_PEEK):
-            sys.exit()
-    module = importlib.import_module(name)
-    if hasattr(module, "warm"):
-        module.warm()
+@contextlib.contextmanager
+def _ending_with(control: socket.socket) -> Iterator[None]:
+    """End this process should the daemon go meanwhile; afterwards it has one thread again, as a fork needs it."""
+    done_r, done_w = os.pipe()
+    watcher = threading.Thread(target=_end_with, args=(control.fileno(), done_r), name="lifeline")
+    watcher.start()
+    yield
+    os.close(done_w)
+    watcher.join()
+    os.close(done_r)
+
+
+def _end_with(control: int, done: int) -> None:
+    poll = select.poll()
+    poll.register(control, 0)  # nothing but its end
+    poll.register(done, 0)
+    if control in dict(poll.poll()):
+        os._exit(0)
+
+
+def preload(names: Sequence[str]) -> None:
+    """Import what children will need, and let it do what every one of them would do again."""
+    for name in names:
+        module = importlib.import_module(name)
+        if hasattr(module, "warm"):
+            module.warm()
 
 
 def serve(control: socket.socket) -> None:
@@ -149,6 +167,6 @@ def emit(line: dict[str, Any]) -> None:
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     control = socket.socket(fileno=int(sys.argv[1]))
-    for name in sys.argv[2:]:
-        preload(name, control)
+    with _ending_with(control):
+        preload(sys.argv[2:])
     serve(control)
