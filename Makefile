@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check bench format docs lock clean
+.PHONY: help demo run test check soak bench format docs lock clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ check: .venv/test ## linters, types, import contracts
 	@$(BIN)/ruff format --check -q .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+
+soak: .venv/run ## 200 mixed videos in a minute or two: does anything grow?
+	@$(BIN)/python -m tests.soak
 
 bench: .venv/run ## measure the daemon as a whole; takes some minutes of a quiet machine
 	@$(BIN)/python -m benchmarks

@@ -245,7 +245,7 @@ class Program:
         """Start it."""
         self.name = name
         self._process = subprocess.Popen(
-            [sys.executable, "-m", *arguments],
+            [sys.executable, "-m", "pipeline.lifeline", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -15,22 +15,52 @@ import contextlib
 import importlib
 import json
 import os
+import select
 import selectors
 import signal
 import socket
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
 from pipeline.errors import StageFailed
+from pipeline.lifeline import hold_lifeline
 
 FDS_PER_CHILD = 4
 CHILD_NICENESS = 5
 """Children yield to the HTTP side and to the outbox."""
 
 Emit = Callable[[dict[str, Any]], None]
+
+
+@contextlib.contextmanager
+def _ending_with(control: socket.socket) -> Iterator[None]:
+    """End this process should the daemon go meanwhile; afterwards it has one thread again, as a fork needs it."""
+    done_r, done_w = os.pipe()
+    watcher = threading.Thread(target=_end_with, args=(control.fileno(), done_r), name="lifeline")
+    watcher.start()
+    yield
+    os.close(done_w)
+    watcher.join()
+    os.close(done_r)
+
+
+def _end_with(control: int, done: int) -> None:
+    poll = select.poll()
+    poll.register(control, 0)  # nothing but its end
+    poll.register(done, 0)
+    if control in dict(poll.poll()):
+        os._exit(0)
+
+
+def preload(names: Sequence[str]) -> None:
+    """Import what children will need, and let it do what every one of them would do again."""
+    for name in names:
+        module = importlib.import_module(name)
+        if hasattr(module, "warm"):
+            module.warm()
 
 
 def serve(control: socket.socket) -> None:
@@ -103,7 +133,7 @@ def _become_child(program: str, stdin: int, stdout: int, stderr: int) -> NoRetur
 def _run(program: str) -> int:
     with open(0, "rb", buffering=0, closefd=False) as request_file:
         request = json.loads(_first_line(request_file.fileno()))
-    threading.Thread(target=hold_lifeline, name="lifeline", daemon=True).start()
+    hold_lifeline()
     try:
         result = importlib.import_module(program).main(request, emit)
     except StageFailed as failure:
@@ -123,13 +153,6 @@ def _first_line(fd: int) -> bytes:
     return line
 
 
-def hold_lifeline() -> None:
-    """End this process group when stdin closes: the daemon is gone."""
-    while os.read(0, 4096):
-        pass
-    os.killpg(0, signal.SIGKILL)
-
-
 _writing = threading.Lock()
 
 
@@ -142,9 +165,8 @@ def emit(line: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    for name in sys.argv[2:]:
-        preloaded = importlib.import_module(name)
-        if hasattr(preloaded, "warm"):
-            preloaded.warm()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    serve(socket.socket(fileno=int(sys.argv[1])))
+    control = socket.socket(fileno=int(sys.argv[1]))
+    with _ending_with(control):
+        preload(sys.argv[2:])
+    serve(control)

@@ -1,4 +1,4 @@
-"""The program that owns the models of one device: ``python -m pipeline.engine.asr_host SOCKET DEVICE``.
+"""The program that owns the models of one device; it is given a socket's path and the device.
 
 One Unix-socket connection a task. The daemon writes one request line::
 
@@ -10,7 +10,7 @@ and reads lines until ``done`` or ``error``::
     {"done": true, "language": "en"}
     {"error": "model_corrupt", "detail": "…"}
 
-Closing the connection cancels. Stdin is the lifeline (see ``pipeline.zygote``); stdout carries ``{"ready":
+Closing the connection cancels. Stdin is the lifeline (see ``pipeline.lifeline``); stdout carries ``{"ready":
 true}`` and log lines. Sound is read from the file one window at a time, so memory does not grow with its length.
 """
 
@@ -31,7 +31,7 @@ import numpy as np
 from faster_whisper import BatchedInferencePipeline, WhisperModel
 from faster_whisper.vad import VadOptions, get_speech_timestamps
 
-from pipeline.zygote import emit, hold_lifeline
+from pipeline.zygote import emit
 
 SAMPLE_RATE = 16_000
 BYTES_PER_SAMPLE = 2
@@ -177,7 +177,6 @@ def quietest_cut(window: np.ndarray) -> int:
 def main(socket_path: str, device: str) -> None:
     """Listen, say so, serve until the daemon is gone."""
     os.nice(NICENESS)
-    threading.Thread(target=hold_lifeline, name="lifeline", daemon=True).start()
     models = Models(device)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(socket_path)

@@ -14,7 +14,7 @@ import sys
 import threading
 from pathlib import Path
 
-from pipeline.zygote import emit, hold_lifeline
+from pipeline.zygote import emit
 
 
 def answer(connection: socket.socket) -> None:
@@ -36,7 +36,6 @@ def answer(connection: socket.socket) -> None:
 
 
 def main(socket_path: str) -> None:
-    threading.Thread(target=hold_lifeline, daemon=True).start()
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(socket_path)
         listener.listen()

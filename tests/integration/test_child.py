@@ -170,3 +170,35 @@ def test_children_end_with_their_daemon() -> None:
     for pid in pids:
         wait_until_gone(pid)
     assert 2 == len(pids)
+
+
+def test_a_zygote_ends_with_its_daemon_even_while_it_is_still_starting() -> None:
+    """A zygote ends with its daemon even while it is still importing what children need."""
+    script = (
+        "import threading\n"
+        "from pipeline.child import Zygote\n"
+        "zygote = Zygote(('tests.integration.never_imported',))\n"
+        f"threading.Thread(target=zygote.fork, args=({PROGRAM!r},)).start()\n"
+        "while zygote.pid is None: pass\n"
+        "print(zygote.pid, flush=True)\n"
+    )
+    daemon = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    with daemon, daemon.stdout as said:
+        pid = int(said.readline())
+        daemon.kill()
+    wait_until_gone(pid)
+
+
+def test_a_program_ends_with_its_daemon_even_while_it_is_still_starting() -> None:
+    """A program ends with its daemon even while it is still importing what it needs."""
+    script = (
+        "from pipeline.child import Program\n"
+        "program = Program('slow', ['tests.integration.never_imported'], {})\n"
+        "print(program.pid, flush=True)\n"
+        "program.wait_ready(60)\n"
+    )
+    daemon = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    with daemon, daemon.stdout as said:
+        pid = int(said.readline())
+        daemon.kill()
+    wait_until_gone(pid)
