@@ -66,7 +66,7 @@ ROUTES: tuple[Route, ...] = (
         "/api/task/{task_id}/cancel",
         views_control.cancel,
         answers={202: _CHANGED, 200: _CHANGED},
-        refusals=(NotFound, Conflict),
+        refusals=(NotFound, Conflict, NoSpace),
     ),
     Route(
         "POST",
@@ -75,14 +75,14 @@ ROUTES: tuple[Route, ...] = (
         body=RetryBody,
         body_needed=False,
         answers={202: _CHANGED},
-        refusals=(*_BODY, NotFound, Conflict),
+        refusals=(*_BODY, NotFound, Conflict, NoSpace),
     ),
     Route(
         "POST",
         "/api/task/{task_id}/redeliver",
         views_control.redeliver,
         answers={202: _CHANGED},
-        refusals=(NotFound, Conflict),
+        refusals=(NotFound, Conflict, NoSpace),
     ),
     Route(
         "GET",
