@@ -28,6 +28,11 @@ def fences(text: str, language: str) -> list[str]:
     return [found["code"] for found in _FENCE.finditer(text) if found["language"] == language]
 
 
+def all_fences(text: str) -> list[tuple[str, str]]:
+    """Return the language of every fence and what stands in it, in order."""
+    return [(found["language"], found["code"]) for found in _FENCE.finditer(text)]
+
+
 def prose(text: str) -> str:
     """Return a page without its fenced code."""
     return _FENCE.sub("", text)

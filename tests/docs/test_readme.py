@@ -17,12 +17,13 @@ from examples.samples import FOLDER
 from pipeline.cli import commands
 from pipeline.config import Settings, load_settings
 from tests.daemon import Daemon
-from tests.docs.pages import ROOT, fences, inline_code, page, sections
+from tests.docs.pages import ROOT, all_fences, fences, inline_code, links, page, sections
 from tests.fakes.server import running
 from tests.fakes.site import Reply, Site
 
 README = page("README.md")
-PAGES = ("README.md", "docs/operations.md")
+CHINESE = page("README.zh-CN.md")
+PAGES = ("README.md", "README.zh-CN.md", "docs/operations.md")
 COMMANDS = fences(README, "sh")
 CURL = [block for block in COMMANDS if "curl" in block]
 (SUBMIT,) = (block for block in COMMANDS if "run_daemon.py submit" in block)
@@ -40,7 +41,7 @@ def words_typed(text: str) -> str:
 # ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+@pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md", "CONTRIBUTING.md"])
 def test_make_targets_exist(name: str) -> None:
     """Every make target that a page names is one of the Makefile's."""
     named = set(re.findall(r"\bmake ([a-z]+)\b", words_typed(page(name))))
@@ -147,3 +148,27 @@ def typed_at(daemon: Daemon, video: str, commands: str) -> str:
     )
     assert 0 == done.returncode, f"{commands}\n{done.stderr}"
     return done.stdout
+
+
+# ---------------------------------------------------------------------------------------------
+# The Chinese page
+# ---------------------------------------------------------------------------------------------
+
+
+def test_chinese_page_has_the_same_code() -> None:
+    """Both READMEs have the same blocks of code, comments included, and as many sections."""
+    assert all_fences(README) == all_fences(CHINESE)
+    assert len(sections(README)) == len(sections(CHINESE))
+
+
+def test_chinese_page_names_the_same() -> None:
+    """The Chinese README names in code all that the English one names, and ticks the same boxes."""
+    assert set() == set(inline_code(README)) - set(inline_code(CHINESE))
+    assert re.findall(r"(?m)^- \[.\]", README) == re.findall(r"(?m)^- \[.\]", CHINESE)
+
+
+def test_chinese_page_links_the_same() -> None:
+    """Each README links the other, and both link the same files."""
+    english, chinese = ({link for link in links(text) if not link.startswith("#")} for text in (README, CHINESE))
+    assert {"README.zh-CN.md"} == english - chinese
+    assert {"README.md"} == chinese - english
