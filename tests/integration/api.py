@@ -48,32 +48,12 @@ from pipeline.outbox import Outbox
 from pipeline.ports import Channel, Made
 from pipeline.service import Watch
 from pipeline.store.sqlite import SqliteStore
+from tests.contract.examples import ROUTE
 from tests.integration import promises
 
 TOKEN = "tr_of-the-tests"
 SOON_S = 10.0
 """Longest time a test waits for something that is certain to happen."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """A stage, as far as the store needs to know it."""
-
-    name: Stage
-    lane: Lane
-    makes: str
-    weight: float = 1.0
-
-
-ROUTE = (
-    Step(Stage.CAPTIONS, Lane.FETCH, "media"),
-    Step(Stage.DOWNLOAD, Lane.FETCH, "file"),
-    Step(Stage.DECODE, Lane.FETCH, "audio"),
-    Step(Stage.TRANSCRIBE, Lane.ASR, "transcript"),
-    Step(Stage.PROOFREAD, Lane.TEXT, "proofread"),
-    Step(Stage.SUMMARIZE, Lane.TEXT, "summary"),
-    Step(Stage.DELIVER, Lane.TEXT, "messages"),
-)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The state machine: every legal change, nothing else, and outcomes turned into states."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, strategies as st
@@ -43,25 +43,8 @@ from pipeline.core.task import (
     TranscriptInfo,
     Waiting,
 )
+from tests.contract.examples import ROUTE
 
-
-@dataclass(frozen=True)
-class Step:
-    name: Stage
-    lane: Lane
-    makes: str
-    weight: float = 1.0
-
-
-ROUTE = (
-    Step(Stage.CAPTIONS, Lane.FETCH, "media"),
-    Step(Stage.DOWNLOAD, Lane.FETCH, "file"),
-    Step(Stage.DECODE, Lane.FETCH, "audio"),
-    Step(Stage.TRANSCRIBE, Lane.ASR, "transcript"),
-    Step(Stage.PROOFREAD, Lane.TEXT, "proofread"),
-    Step(Stage.SUMMARIZE, Lane.TEXT, "summary"),
-    Step(Stage.DELIVER, Lane.TEXT, "messages"),
-)
 PRODUCTS = {
     "media": MediaInfo("Generic", "a", "A"),
     "file": MediaFile("media.mp4", 10),
