@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check soak bench format docs lock clean
+.PHONY: help demo run test check chaos soak bench format docs lock clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ check: .venv/test ## linters, types, import contracts
 	@$(BIN)/ruff format --check -q .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+
+chaos: .venv/test ## kill, stop, starve and deceive the daemon for half an hour, and print what was measured
+	@$(BIN)/python -m pytest -q --whole tests/chaos
 
 soak: .venv/run ## 200 mixed videos in a minute or two: does anything grow?
 	@$(BIN)/python -m tests.soak

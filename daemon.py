@@ -26,7 +26,7 @@ from pipeline.core.placement import Device
 from pipeline.data_folder import DataFolder
 from pipeline.dispatcher import Dispatcher, Wakers
 from pipeline.engine.devices import find_devices
-from pipeline.engine.local import LocalEngine
+from pipeline.engine.local import ASR_HOST, LocalEngine
 from pipeline.engine.models import ModelShelf, Stock, resolve_auto
 from pipeline.events import EventBus
 from pipeline.executor import Executor, House
@@ -53,8 +53,13 @@ from stages.channels.wecom import WecomRobot
 log = structlog.get_logger()
 
 
-def serve(load: LoadSettings) -> int:
-    """Hold the data folder and run the daemon until it is told to stop; ``load`` reads the configuration."""
+def serve(load: LoadSettings, recognizer: str = ASR_HOST) -> int:
+    """Hold the data folder and run the daemon until it is told to stop.
+
+    Args:
+        load: reads the configuration, now and whenever it is to be read again.
+        recognizer: the module that runs as each device's process and speaks the protocol of ``asr_host``.
+    """
     settings = load()
     with DataFolder(settings.storage.dir) as folder:
         for secret in secrets_of(settings):
@@ -65,13 +70,13 @@ def serve(load: LoadSettings) -> int:
         if idle:
             log.warning("not in effect yet", keys=idle)
         try:
-            asyncio.run(_run(settings, load, folder, keyring))
+            asyncio.run(_run(settings, load, folder, keyring, recognizer))
         except LoopDied:
             return FAILED
     return FINE
 
 
-async def _run(settings: Settings, load: LoadSettings, folder: DataFolder, keyring: Keyring) -> None:
+async def _run(settings: Settings, load: LoadSettings, folder: DataFolder, keyring: Keyring, recognizer: str) -> None:
     """Make every part, in order; run them; stop them in reverse."""
     stop_asked, reload_asked = asyncio.Event(), asyncio.Event()
     _obey_signals(stop_asked, reload_asked)
@@ -89,7 +94,7 @@ async def _run(settings: Settings, load: LoadSettings, folder: DataFolder, keyri
     executor = Executor(house, ROUTE)
 
     shelf = ModelShelf(bridge, zygote, house.stop, on_change=lambda: dispatcher.hint(""))
-    engine = LocalEngine(bridge, executor, shelf, settings, devices)
+    engine = LocalEngine(bridge, executor, shelf, settings, devices, recognizer)
     dispatcher = Dispatcher(house, engine, shelf, devices, ROUTE, bus, watch)
     text_lane = TextLane(bridge, store, executor, watch, settings.llm.queue_size, on_outcome=dispatcher.text_came_back)
     # A kept connection may close just as a message is written, which would put it in doubt for nothing.

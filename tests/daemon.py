@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,6 +18,7 @@ import aiohttp
 from tests.fakes.server import Record
 
 ROOT = Path(__file__).resolve().parent.parent
+RUN_DAEMON = (str(ROOT / "run_daemon.py"),)
 TOKEN = "test-token-of-the-suite"
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 40.0
@@ -27,8 +29,24 @@ Json = dict[str, Any]
 class Daemon:
     """One daemon on one data folder; it may be started, killed and started again."""
 
-    def __init__(self, folder: Path, **sections: Json) -> None:
-        """Write a configuration into ``folder``: port 0, the demo model, and what ``sections`` say."""
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        program: Sequence[str] = RUN_DAEMON,
+        environment: Mapping[str, str] | None = None,
+        **sections: Json,
+    ) -> None:
+        """Write a configuration into ``folder``: port 0, the demo model, and what ``sections`` say.
+
+        Args:
+            folder: for the configuration and the data.
+            program: what Python runs, without ``--config``.
+            environment: set beside what the tests themselves run with.
+            sections: of the configuration.
+        """
+        self._program = tuple(program)
+        self._environment = dict(environment or {})
         self.folder = folder
         self.data = folder / "data"
         config: Json = {
@@ -59,15 +77,24 @@ class Daemon:
 
     def start(self) -> None:
         """Start the process and wait for its announcement."""
+        self.launch()
+        self.wait_ready()
+
+    def launch(self) -> None:
+        """Start the process and wait for nothing."""
         self.console = Record()
         self._process = subprocess.Popen(
-            [sys.executable, str(ROOT / "run_daemon.py"), "--config", str(self.config)],
+            [sys.executable, *self._program, "--config", str(self.config)],
+            env=os.environ | self._environment,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             cwd=ROOT,
             start_new_session=True,  # so that `processes` finds its children even after its own death
         )
         threading.Thread(target=self._listen, args=(self._process, self.console), daemon=True).start()
+
+    def wait_ready(self) -> None:
+        """Wait for the announcement of a process that was launched."""
         lines = self.console.wait(lambda lines: any(_is_news(line) for line in lines), START_TIMEOUT_S)
         if "ended" in lines[-1]:
             raise AssertionError("the daemon did not start:\n" + "\n".join(lines))

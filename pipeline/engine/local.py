@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 import shutil
 import socket
 import tempfile
@@ -61,15 +62,16 @@ class LocalEngine:
         shelf: Shelf,
         settings: Settings,
         devices: Sequence[Device],
+        recognizer: str,
     ) -> None:
-        """Make a pool for FETCH and one for each device; processes start when first needed."""
+        """Make a pool for FETCH and one for each device, whose process runs ``recognizer`` when first needed."""
         self._bridge = bridge
         self._executor = executor
         self._fetch = bridge.pool("fetch", settings.concurrent.max_workers)
-        self._sockets = Path(tempfile.mkdtemp(prefix="transcribed-"))  # a socket's path must be short
+        self._sockets = _SocketFolder(settings.storage.dir / "sockets")
         self._devices = {device.id: bridge.pool(device.id, device.slots) for device in devices}
         self._hosts = {
-            device.id: DeviceHost(device.id, self._sockets / f"{place}.sock", shelf, settings)
+            device.id: DeviceHost(device.id, self._sockets.path / f"{place}.sock", shelf, settings, recognizer)
             for place, device in enumerate(devices)
         }
 
@@ -87,7 +89,28 @@ class LocalEngine:
         """End every device's process."""
         for host in self._hosts.values():
             host.close()
-        shutil.rmtree(self._sockets, ignore_errors=True)
+        self._sockets.remove()
+
+
+class _SocketFolder:
+    """A private folder for sockets outside the data folder, whose path may be too long for them.
+
+    A link in the data folder names it before it is made, so that the next start finds what a dead daemon left.
+    """
+
+    def __init__(self, link: Path) -> None:
+        self._link = link
+        if link.is_symlink():
+            self.path = link.readlink()
+            self.remove()
+        self.path = Path(tempfile.gettempdir()) / f"transcribed-{secrets.token_hex(8)}"
+        link.symlink_to(self.path)
+        self.path.mkdir(mode=0o700)
+
+    def remove(self) -> None:
+        """Leave neither the folder nor the link."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        self._link.unlink()
 
 
 class DeviceHost:
@@ -99,7 +122,7 @@ class DeviceHost:
         socket_path: Path,
         shelf: Shelf,
         settings: Settings,
-        program: str = ASR_HOST,
+        program: str,
         least_limit_s: float = LEAST_LIMIT_S,
     ) -> None:
         """Name the device, where its process will listen, and the program that speaks the recognizer's protocol."""

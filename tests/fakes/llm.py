@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from pipeline.core.text import sentences
-from tests.fakes.server import Gate, LoopbackServer, Record, close_connection, run_by_hand
+from tests.fakes.server import Gate, LoopbackServer, Record, close_connection, run_by_hand, written
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,6 +54,10 @@ class Fault:
     """Spaces come one by one, for ever, and no answer after them."""
     hold: Gate | None = None
     """Answered when the gate opens."""
+    on_arrival: Callable[[], None] | None = None
+    """Called before the answer."""
+    on_answered: Callable[[], None] | None = None
+    """Called when the answer has been written."""
 
 
 @dataclass(eq=False)
@@ -191,8 +195,14 @@ class Llm(LoopbackServer):
         fault = (self.faults.popleft() if self.faults else self.fault_of(asked)) or Fault()
         self._asked.add(asked)
         self.tell(f"{asked.model} {'summary' if asked.is_summary else 'proofread'} {asked.title}\n{asked.text}\n")
+        if fault.on_arrival is not None:
+            fault.on_arrival()
         try:
-            return await self._answer(request, asked, fault)
+            response = await self._answer(request, asked, fault)
+            if fault.on_answered is not None:
+                await written(request, response)
+                fault.on_answered()
+            return response
         finally:
             self._asked.touch()
 

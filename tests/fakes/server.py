@@ -166,6 +166,12 @@ def close_connection(request: web.BaseRequest) -> None:
         request.transport.close()
 
 
+async def written(request: web.BaseRequest, response: web.StreamResponse) -> None:
+    """Write a whole answer now; the server will find it done."""
+    await response.prepare(request)
+    await response.write_eof()
+
+
 @contextlib.contextmanager
 def running(server: Server) -> Iterator[Server]:
     """Run a server in a thread and event loop of its own, for tests that are not asynchronous."""

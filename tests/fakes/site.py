@@ -75,6 +75,9 @@ class Reply:
     """With status 302, or the given one if it is 3xx."""
     ranges: bool = True
     """Whether a ``Range`` is honored; if not, the whole body is sent."""
+    strike: Callable[[], None] | None = None
+    """Called once ``strike_after`` bytes of the body have been written; with 0 before anything is sent."""
+    strike_after: int = 0
 
     def __post_init__(self) -> None:
         """Refuse what would never send anything."""
@@ -171,6 +174,8 @@ class Site(LoopbackServer):
             if reply.gate is not None:
                 await reply.gate.passed()
             await asyncio.sleep(reply.delay_s)
+            if reply.strike is not None and not reply.strike_after:
+                reply.strike()
             return await self._respond(request, reply, visit)
         finally:
             visit.ended_at = time.monotonic()
@@ -200,8 +205,10 @@ class Site(LoopbackServer):
             due_at = began_at + (visit.bytes_sent + len(piece)) / (reply.bytes_per_s or math.inf)
             await asyncio.sleep(max(0.0, due_at - time.monotonic()))
             await response.write(piece)
-            visit.bytes_sent += len(piece)
+            before, visit.bytes_sent = visit.bytes_sent, visit.bytes_sent + len(piece)
             self._visits.touch()
+            if reply.strike is not None and before < reply.strike_after <= visit.bytes_sent:
+                reply.strike()
 
 
 async def _ended(request: web.BaseRequest, response: web.StreamResponse, reply: Reply) -> bool:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from tests.fakes.server import Gate, LoopbackServer, Record, close_connection, run_by_hand
+from tests.fakes.server import Gate, LoopbackServer, Record, close_connection, run_by_hand, written
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,6 +62,10 @@ class Fault:
     """Decided at once, answered after this time."""
     hold: Gate | None = None
     """Decided at once, answered when the gate opens."""
+    on_arrival: Callable[[], None] | None = None
+    """Called when the message has been taken or refused, before the answer."""
+    on_answered: Callable[[], None] | None = None
+    """Called when the answer has been written."""
 
 
 @dataclass(eq=False)
@@ -145,6 +149,8 @@ class WeCom(LoopbackServer):
         self._takes_any_key = not keys
         self._per_minute = per_minute
         self._clock = clock
+        self.fault_of: Callable[[Arrival], Fault | None] = lambda _: None
+        """Chooses the fault of every arrival for which nothing is scripted."""
         self._robots: dict[str, Robot] = {}
         self._arrivals: Record[Arrival] = Record()
 
@@ -180,12 +186,18 @@ class WeCom(LoopbackServer):
         try:
             raw = await request.read()
             arrival = Arrival(key, raw, _parsed(raw), self._clock(), overlapped)
-            fault = robot.faults.popleft() if robot.faults else None
-            arrival.errcode = self._decide(robot, arrival, fault or Fault())
+            fault = (robot.faults.popleft() if robot.faults else self.fault_of(arrival)) or Fault()
+            arrival.errcode = self._decide(robot, arrival, fault)
             robot.arrivals.append(arrival)
             self._arrivals.add(arrival)
             self.tell(f"{key} errcode {arrival.errcode}\n{arrival.content}\n")
-            return await self._answer(request, arrival, fault or Fault())
+            if fault.on_arrival is not None:
+                fault.on_arrival()
+            response = await self._answer(request, arrival, fault)
+            if fault.on_answered is not None:
+                await written(request, response)
+                fault.on_answered()
+            return response
         finally:
             robot.in_flight -= 1
             self._arrivals.touch()
