@@ -244,6 +244,14 @@ def test_logs_tell_a_task_as_its_story(held: Video, video: Video, daemon: Daemon
     assert (0, len(story) - 1) == (places[0], places[-1])
 
 
+def test_ctrl_c_ends_what_a_test_in_the_background_starts() -> None:
+    """A shell's background command ignores Ctrl-C; what the tests start from there heeds it all the same."""
+    show = "import signal; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
+    tests = f"import subprocess, sys, tests.conftest; subprocess.run([sys.executable, '-c', {show!r}], check=True)"
+    background = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh", sys.executable, "-c", tests]
+    assert "True\n" == subprocess.run(background, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
 def test_logs_show_the_last_lines_of_a_level(tmp_path: Path) -> None:
     """They are readable; -n counts those that are shown, over rotated files too; what is no JSON is shown as it is."""
     config, file = tmp_path / "config.json", tmp_path / "daemon.jsonl"
