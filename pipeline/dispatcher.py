@@ -75,7 +75,8 @@ class Dispatcher:
         self.wake: Wakers | None = None
 
     async def start(self) -> None:
-        """Begin handing out work."""
+        """Note what there is to work with, and begin handing out work."""
+        await self._store.note_devices(self._devices, time.time())
         self._watch.start("dispatch", self._dispatch_on())
         self._watch.start("settle", self._settle_on())
 
@@ -192,8 +193,8 @@ class Dispatcher:
         if slot is not None:
             self._running[slot] -= 1
         task = await self._store.get(outcome.task_id)
-        if task is None or task.status.final:  # cancelled while a worker had it
-            await self._let_go(outcome.task_id)
+        if task is None or task.status.final:  # cancelled while a worker had it, and maybe deleted
+            await self._let_go(outcome.task_id, deleted=task is None)
             return
         settled = settle(task, outcome, self._route, self._retry, time.time(), random.random())  # noqa: S311 - jitter
         runs = failure_runs(settled.task, self._house.settings.wechat.language)
@@ -203,9 +204,9 @@ class Dispatcher:
                 await self._announce(settled.task, NEXT[outcome.lane])
             await self._pass_on(settled.task)
 
-    async def _let_go(self, task_id: str) -> None:
+    async def _let_go(self, task_id: str, *, deleted: bool) -> None:
         """Clean up behind a worker whose task came to its end meanwhile."""
-        await asyncio.to_thread(self._house.clear_work, task_id)
+        await asyncio.to_thread(self._house.remove_files if deleted else self._house.clear_work, task_id)
         await self._store.release(task_id)
         self.hint()
 

@@ -89,7 +89,11 @@ class House:
     def clear_work(self, task_id: str) -> None:
         """Remove a task's media and audio, unless they are to be kept."""
         if not self.settings.storage.keep_media:
-            shutil.rmtree(self.work_folder(task_id), ignore_errors=True)
+            self.remove_files(task_id)
+
+    def remove_files(self, task_id: str) -> None:
+        """Remove every file of a task, even those that were kept."""
+        shutil.rmtree(self.work_folder(task_id), ignore_errors=True)
 
 
 class Executor:

@@ -291,6 +291,12 @@ class Task:
     started_at: float | None = None
     finished_at: float | None = None
 
+    @property
+    def text_is_removed(self) -> bool:
+        """Whether it had a text that was too old to be kept."""
+        had_text = dict(self.layers).get("transcript") in {LayerState.DONE, LayerState.PARTIAL}
+        return had_text and self.artifacts.transcript is None
+
 
 def first_layers(options: Options) -> tuple[tuple[str, LayerState], ...]:
     """The layers of a task that was just accepted."""
