@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns its exit code."""
-    arguments = commands.parse(sys.argv[1:] if argv is None else argv)
     try:
-        return _run(arguments)
+        return _run(commands.parse(sys.argv[1:] if argv is None else argv))
+    except ModuleNotFoundError as missing:
+        print(*_install_first(missing), sep="\n", file=sys.stderr)
+        return USAGE
     except ConfigInvalid as invalid:
         print(*invalid.problems, sep="\n", file=sys.stderr)
         return USAGE
@@ -41,12 +43,15 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    # Whoever only talks to the daemon needs none of its secrets, and is often in a terminal that does not know them.
+    is_about_daemon = arguments.command in {None, "serve", "doctor"}
+
     def load() -> Settings:
         from pipeline.config import load_settings
 
         given = {"api.host": arguments.host, "api.port": arguments.port}
         overrides = {key: value for key, value in given.items() if value is not None}
-        return load_settings(arguments.config, overrides=overrides)
+        return load_settings(arguments.config, overrides=overrides, all_secrets=is_about_daemon)
 
     if arguments.print_schema:
         return _print_schema()
@@ -59,6 +64,15 @@ def _run(arguments: argparse.Namespace) -> int:
 
         return serve(load)
     return commands.run(arguments, load)
+
+
+def _install_first(missing: ModuleNotFoundError) -> tuple[str, str]:
+    """Say to whoever runs us with another Python than that of ``.venv`` which one has the packages."""
+    ours = "the .venv beside run_daemon.py, which 'make run' makes", "run_daemon.py 旁的 .venv（由 make run 创建）"
+    return (
+        f"{sys.executable} does not have the package {missing.name}. Use {ours[0]}: .venv/bin/python run_daemon.py …",
+        f"{sys.executable} 中没有 {missing.name} 包。请使用 {ours[1]}：.venv/bin/python run_daemon.py …",
+    )
 
 
 def _print_schema() -> int:

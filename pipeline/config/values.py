@@ -9,9 +9,10 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -195,12 +196,34 @@ def _secret(value: object, info: ValidationInfo) -> SecretStr:
             return value
         case str():
             return SecretStr(value)
+    kept = kept_elsewhere(value, info.context["environ"] if info.context else os.environ)
+    if kept is None:
+        raise expected('text, {"env": "NAME"} or {"file": "PATH"}', '文本、{"env": "变量名"} 或 {"file": "路径"}')
+    if not kept.secret:
+        raise expected(
+            f"a secret in the {kept.english}, which is missing, unreadable or empty",
+            f"{kept.chinese} 中的密钥；它不存在、不可读或为空",
+        )
+    return SecretStr(kept.secret)
+
+
+class Kept(NamedTuple):
+    """A secret that stands somewhere else, and where."""
+
+    secret: str
+    """Empty if it is not there."""
+    english: str
+    chinese: str
+
+
+def kept_elsewhere(value: object, environ: Mapping[str, str]) -> Kept | None:
+    """Look where a value says its secret is kept; None if it says no such thing."""
+    match value:
         case {"env": str(name), **rest} if not rest:
-            environ = info.context["environ"] if info.context else os.environ
-            return _found(environ.get(name, "").strip(), f"environment variable {name}", f"环境变量 {name}")
+            return Kept(environ.get(name, "").strip(), f"environment variable {name}", f"环境变量 {name}")
         case {"file": str(path), **rest} if not rest:
-            return _found(_content(Path(path).expanduser()), f"file {path}", f"文件 {path}")
-    raise expected('text, {"env": "NAME"} or {"file": "PATH"}', '文本、{"env": "变量名"} 或 {"file": "路径"}')
+            return Kept(_content(Path(path).expanduser()), f"file {path}", f"文件 {path}")
+    return None
 
 
 def _content(path: Path) -> str:
@@ -208,15 +231,6 @@ def _content(path: Path) -> str:
         return path.read_text(encoding="utf-8-sig").strip()
     except (OSError, ValueError):  # not there, not readable, not text
         return ""
-
-
-def _found(secret: str, english: str, chinese: str) -> SecretStr:
-    if not secret:
-        raise expected(
-            f"a secret in the {english}, which is missing, unreadable or empty",
-            f"{chinese} 中的密钥；它不存在、不可读或为空",
-        )
-    return SecretStr(secret)
 
 
 def _token(secret: SecretStr) -> SecretStr:

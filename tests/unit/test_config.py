@@ -418,6 +418,24 @@ def test_secrets_that_are_not_there_are_mistakes(place: dict[str, str], written:
     assert next(iter(place.values())) in problem
 
 
+def test_a_command_beside_the_daemon_needs_none_of_its_secrets(written: Callable[[str], Path]) -> None:
+    """Where secrets are not asked for, those that are not there count as not set; the others and all mistakes stay."""
+    absent, there = {"env": "ABSENT"}, {"env": "MY_TOKEN"}
+    robots = [{"name": "team", "url": absent}, {"name": "family", "url": "https://x.example/?key=1"}]
+    path = written(json.dumps({
+        "api": {"auth_token": [absent, there]}, "llm": {"api_key": {"file": "/absent/key"}}, "wechat": {"webhook": robots}
+    }))  # fmt: skip
+    environ = {"MY_TOKEN": "in-a-variable"}
+    settings = load_settings(path, environ=environ, all_secrets=False)
+    assert (SecretStr("in-a-variable"),) == settings.api.tokens
+    assert SecretStr("") == settings.llm.api_key
+    assert ["family"] == [robot.name for robot in settings.wechat.robots]
+    assert 3 == len(problems_of(path, environ))
+    mistyped = {**environ, "TRANSCRIBED_WECHAT__WEBHOOK": '{"evn": "ABSENT"}'}
+    with pytest.raises(ConfigInvalid, match=r"wechat\.webhook"):
+        load_settings(path, environ=mistyped, all_secrets=False)
+
+
 # --- what the settings mean --------------------------------------------------------------------
 
 
