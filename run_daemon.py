@@ -10,10 +10,11 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pipeline.cli import DATA_FOLDER, FAILED, FINE, USAGE, commands
-from pipeline.errors import CommandFailed, ConfigInvalid, DataFolderUnusable
+from pipeline.errors import CommandFailed, ConfigInvalid, DataFolderUnusable, TranscribedError
 
 if TYPE_CHECKING:
     from pipeline.config import Settings
@@ -23,18 +24,10 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command; returns its exit code."""
     try:
         return _run(commands.parse(sys.argv[1:] if argv is None else argv))
-    except ModuleNotFoundError as missing:
-        print(*_install_first(missing), sep="\n", file=sys.stderr)
-        return USAGE
-    except ConfigInvalid as invalid:
-        print(*invalid.problems, sep="\n", file=sys.stderr)
-        return USAGE
-    except DataFolderUnusable as unusable:
-        print(unusable.message, unusable.localized, sep="\n", file=sys.stderr)
-        return DATA_FOLDER
-    except CommandFailed as failure:
-        print(failure.message, failure.localized, sep="\n", file=sys.stderr)
-        return FAILED
+    except (ModuleNotFoundError, ConfigInvalid, DataFolderUnusable, CommandFailed) as failure:
+        code, lines = _told(failure)
+        print(*lines, sep="\n", file=sys.stderr)
+        return code
     except KeyboardInterrupt:
         return FAILED
     except BrokenPipeError:  # whoever read what we print has seen enough, as in `logs | head`
@@ -66,13 +59,21 @@ def _run(arguments: argparse.Namespace) -> int:
     return commands.run(arguments, load)
 
 
-def _install_first(missing: ModuleNotFoundError) -> tuple[str, str]:
-    """Say to whoever runs us with another Python than that of ``.venv`` which one has the packages."""
-    ours = "the .venv beside run_daemon.py, which 'make run' makes", "run_daemon.py 旁的 .venv（由 make run 创建）"
-    return (
-        f"{sys.executable} does not have the package {missing.name}. Use {ours[0]}: .venv/bin/python run_daemon.py …",
-        f"{sys.executable} 中没有 {missing.name} 包。请使用 {ours[1]}：.venv/bin/python run_daemon.py …",
-    )
+def _told(failure: ModuleNotFoundError | TranscribedError) -> tuple[int, Sequence[str]]:
+    """Give the exit code of what went wrong, and what to say of it."""
+    match failure:
+        case ModuleNotFoundError():  # of another Python than that of .venv
+            return USAGE, (
+                f"{sys.executable} does not have the package {failure.name}. 'make run' makes a .venv that has all: "
+                "use .venv/bin/python run_daemon.py …",
+                f"{sys.executable} 中没有 {failure.name} 包。make run 会创建包含全部依赖的 .venv："
+                "请使用 .venv/bin/python run_daemon.py …",
+            )
+        case ConfigInvalid():
+            return USAGE, failure.problems
+        case _:
+            code = DATA_FOLDER if isinstance(failure, DataFolderUnusable) else FAILED
+            return code, (failure.message, failure.localized)
 
 
 def _print_schema() -> int:

@@ -67,6 +67,7 @@ class Matching:
 # Neither control characters nor halves of characters, which nothing can store or send.
 _CHARACTER = r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]"
 _VISIBLE = rf"(?!\s){_CHARACTER}"
+_PROXY = rf"|(?:https?|socks(?:4a?|5h?))://(?:(?![/?#]){_VISIBLE})+/?"
 _ADDRESS = rf"https?://(?:(?![/?#@]){_VISIBLE})+(?:[/?#](?:{_VISIBLE})*)?"
 
 Text = Annotated[str, Matching(rf"{_CHARACTER}*", "text on one line", "单行文本")]
@@ -242,6 +243,15 @@ def _token(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _proxy_address(secret: SecretStr) -> SecretStr:
+    if not re.fullmatch(_PROXY, secret.get_secret_value()):
+        raise expected(
+            "empty, or an address with http://, https:// or socks5://",
+            "留空，或以 http://、https:// 或 socks5:// 开头的地址",
+        )
+    return secret
+
+
 def _robot_address(secret: SecretStr) -> SecretStr:
     if not re.fullmatch(_ADDRESS, secret.get_secret_value()):
         raise expected("an address with http:// or https://", "以 http:// 或 https:// 开头的地址")
@@ -270,4 +280,5 @@ Tokens = Annotated[
     Field(strict=False),
     BeforeValidator(_listed, json_schema_input_type=Secret | list[Secret]),
 ]
+ProxyAddress = Annotated[Secret, AfterValidator(_proxy_address)]
 RobotAddress = Annotated[Secret, AfterValidator(_robot_address)]

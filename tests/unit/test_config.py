@@ -249,8 +249,14 @@ BROKEN: dict[str, tuple[str | bytes, list[str]]] = {
         ["wechat.webhook = * a different name each *"],
     ),
     "addresses": (
-        '{"download": {"allow_hosts": ["10.0.0.1/8"], "allow_ports": [0, 80]}, "llm": {"base_url": "http://u:p@h"}}',
-        ["download.allow_hosts = * '10.0.0.1/8' *", "download.allow_ports[0] = 0 *", "llm.base_url = *"],
+        '{"download": {"allow_hosts": ["10.0.0.1/8"], "allow_ports": [0, 80], "proxy": "proxy:8080"},'
+        ' "llm": {"base_url": "http://u:p@h"}}',
+        [
+            "download.allow_hosts = * '10.0.0.1/8' *",
+            "download.allow_ports[0] = 0 *",
+            "download.proxy = * socks5:// *",
+            "llm.base_url = *",
+        ],
     ),
     "places": (
         '{"web": {"timezone": "Mars/North"}, "api": {"host": "127.0.0.1:80"}, "storage": {"dir": ""}}',
@@ -423,7 +429,9 @@ def test_a_command_beside_the_daemon_needs_none_of_its_secrets(written: Callable
     absent, there = {"env": "ABSENT"}, {"env": "MY_TOKEN"}
     robots = [{"name": "team", "url": absent}, {"name": "family", "url": "https://x.example/?key=1"}]
     path = written(json.dumps({
-        "api": {"auth_token": [absent, there]}, "llm": {"api_key": {"file": "/absent/key"}}, "wechat": {"webhook": robots}
+        "api": {"auth_token": [absent, there]},
+        "llm": {"api_key": {"file": "/absent/key"}},
+        "wechat": {"webhook": robots},
     }))  # fmt: skip
     environ = {"MY_TOKEN": "in-a-variable"}
     settings = load_settings(path, environ=environ, all_secrets=False)
