@@ -9,7 +9,7 @@
     ├── Refusal                    a request is answered with this, nothing is stored
     │   ├── InvalidJson InvalidBody UnknownField InvalidValue ModelUnavailable
     │   ├── Unauthorized NotFound MethodNotAllowed NotAcceptable
-    │   ├── NotReady LayerAbsent Conflict
+    │   ├── NotReady LayerAbsent Conflict IdempotencyConflict
     │   ├── BodyTooLarge UnsupportedMediaType
     │   ├── QueueFull RateLimited ShuttingDown NoSpace DbBusy Internal
     │   └── UrlRefused
@@ -207,6 +207,13 @@ class Conflict(Refusal):
 
     type, status = "conflict", 409
     message_zh = "任务当前的状态不允许此操作。"
+
+
+class IdempotencyConflict(Refusal):
+    """This Idempotency-Key came with another body before; make a new key for each new request."""
+
+    type, status = "idempotency_conflict", 409
+    message_zh = "这个 Idempotency-Key 已用于内容不同的请求；请为每个新请求换用新的键。"
 
 
 class NotReady(Refusal):

@@ -23,8 +23,22 @@ from pipeline.core.task import (
     with_layer,
 )
 from pipeline.core.transcript import Segment
-from pipeline.ports import Added, AlreadyThere, Answer, Made, NewTask, NoRoom, Reply, TooLong, Unanswered
-from pipeline.store import _outbox, _rows
+from pipeline.ports import (
+    Accepted,
+    Added,
+    AlreadyThere,
+    Answer,
+    KeyTaken,
+    Made,
+    NewTask,
+    NoRoom,
+    Replayed,
+    Reply,
+    RequestKey,
+    TooLong,
+    Unanswered,
+)
+from pipeline.store import _keys, _outbox, _rows
 from pipeline.store._sql import SQL
 
 Route = Sequence[Step]
@@ -50,9 +64,17 @@ def get(conn: sqlite3.Connection, task_id: str) -> Task | None:
 
 
 def add_all(
-    conn: sqlite3.Connection, route: Route, new: Sequence[NewTask], *, room: int, force: bool
-) -> tuple[Added | AlreadyThere, ...] | NoRoom:
-    """Store the tasks whose work is not there yet, unless there is no room for all of them."""
+    conn: sqlite3.Connection,
+    route: Route,
+    new: Sequence[NewTask],
+    *,
+    room: int,
+    force: bool,
+    key: RequestKey | None,
+) -> tuple[Added | AlreadyThere, ...] | NoRoom | Replayed | KeyTaken:
+    """Store the tasks whose work is not there yet, unless there is no room for all of them, or it was done before."""
+    if key and (known := _keys.recall(conn, key, new[0].task.created_at)):
+        return known
     answers: list[Added | AlreadyThere] = []
     fresh: list[NewTask] = []
     for each in new:
@@ -65,6 +87,9 @@ def add_all(
         return NoRoom(unfinished)
     for each in fresh:
         _insert(conn, route, each)
+    if key:
+        told = (Accepted.of(each.task, outcome) for each, outcome in zip(new, answers, strict=True))
+        _keys.remember(conn, key, told, new[0].task.created_at)
     return tuple(answers)
 
 

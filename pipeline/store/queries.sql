@@ -23,6 +23,15 @@ SELECT id, status FROM task
 SELECT count(*) FROM task
  WHERE sequence IS NULL AND status IN ('pending', 'processing', 'retrying');
 
+-- name: recall_request
+SELECT body, accepted FROM request_key WHERE owner = :owner AND key = :key AND made_at > :since;
+
+-- name: forget_requests
+DELETE FROM request_key WHERE made_at <= :before;
+
+-- name: remember_request
+INSERT INTO request_key (owner, key, body, accepted, made_at) VALUES (:owner, :key, :body, :accepted, :now);
+
 -- name: insert_task
 INSERT INTO task (id, owner, work_key, client_ref, url, canonical, download_url, search, options, priority, status, stage, lane,
                   waiting_for, attempt, max_attempts, not_before, layers, warnings, failure,

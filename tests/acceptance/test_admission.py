@@ -77,6 +77,42 @@ async def test_the_same_video_many_times_at_once_is_one_task(site: Site, start: 
         await check_texts(client, [task_id], [video])
 
 
+async def test_the_same_request_across_a_kill_is_one_task(site: Site, start: Start) -> None:
+    """A daemon killed amid 50 identical submits makes no second task later, and repeats the answers it had given."""
+    video = serve_story(site, 0)
+    daemon = start(concurrent=ROOM)
+    answered = {}
+    async with Client(daemon) as client:
+        submits = [asyncio.create_task(_submit_as(client, str(number), video.url)) for number in range(50)]
+        for submit in asyncio.as_completed(submits):
+            key, *answer = await submit
+            answered[key] = answer
+            if len(answered) == 5:
+                daemon.kill()
+                break
+        rest = await asyncio.gather(*submits, return_exceptions=True)
+        answered |= {key: answer for key, *answer in (each for each in rest if isinstance(each, tuple))}
+    daemon.start()
+    async with Client(daemon) as client:
+        again = {key: answer for key, *answer in await _submit_all_as(client, video.url)}
+        assert answered == {key: again[key] for key in answered}
+        (task_id,) = {answer["data"]["task_id"] for _, answer in again.values()}
+        await client.finished(task_id)
+        await _only_these_are_stored(client, daemon, {task_id})
+        assert again == {key: answer for key, *answer in await _submit_all_as(client, video.url)}
+
+
+async def _submit_all_as(client: Client, url: str) -> list[tuple[str, int, Json]]:
+    return await asyncio.gather(*(_submit_as(client, str(number), url) for number in range(50)))
+
+
+async def _submit_as(client: Client, key: str, url: str) -> tuple[str, int, Json]:
+    """Submit under this key; returns it with status and answer."""
+    headers = {"Idempotency-Key": key}
+    async with client.session.post("/api/transcribe", json={"url": url}, headers=headers) as answer:
+        return key, answer.status, await answer.json()
+
+
 def _slow_videos(site: Site, count: int) -> list[Video]:
     """Videos whose site keeps silent until the gate of the video opens."""
     return [serve_story(site, number, hold="captions") for number in range(count)]
