@@ -393,8 +393,9 @@ class SourceForbidden(StageFailed):
     type = "source_forbidden"
     message_zh = "网站拒绝访问这个视频。"
     cure = (
-        "Check that the video is public and can be seen without signing in from this machine's region.",
-        "请确认视频是公开的，并且在本机所在地区无需登录即可观看。",
+        "Check that the video can be seen in this machine's region. If the site wants you to sign in, give its cookies "
+        "to the daemon (download.cookies_dir).",
+        "请确认视频在本机所在地区可以观看；若网站要求登录，请向服务提供该网站的 cookies（download.cookies_dir）。",
     )
     retries = 1
 

@@ -408,11 +408,14 @@ class TaskStore(Protocol):
 
     # moving
     async def claim(self, lane: Lane, now: float, task_id: str | None = None) -> Settled | None:
-        """Give the lane's next waiting task (or this one) to a worker; None if none may start now."""
+        """Give the lane's next waiting task (or this one) to a worker; None if none may start now.
+
+        FETCH and ASR go by priority and within one by owners in turn, TEXT by sequence.
+        """
         ...
 
     async def waiting(self, lane: Lane, now: float, *, after: int = 0, limit: int = 100) -> list[Task]:
-        """Tasks that wait for this lane and may start, best first; TEXT by sequence, above ``after``."""
+        """Tasks that wait for this lane and may start, next first; TEXT by sequence, above ``after``."""
         ...
 
     async def next_due(self) -> float | None:

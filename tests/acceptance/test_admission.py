@@ -102,6 +102,30 @@ async def test_the_same_request_across_a_kill_is_one_task(site: Site, start: Sta
         assert again == {key: answer for key, *answer in await _submit_all_as(client, video.url)}
 
 
+async def test_a_newcomer_does_not_wait_behind_a_thousand(site: Site, start: Start) -> None:
+    """Behind 1,000 tasks of one token the first of another starts within two slots, and an urgent one before both."""
+    held = _slow_videos(site, ROOM["max_workers"])
+    gone = [site.url + f"/gone-{number}.wav" for number in range(1000 - len(held))]
+    crowd, newcomer = "token-of-the-crowd", "token-of-the-newcomer"
+    daemon = start(api={"auth_token": [crowd, newcomer]}, concurrent=ROOM | {"queue_size": 1000})
+    daemon.token = crowd
+    async with Client(daemon) as client:
+        urls = [*(video.url for video in held), *gone]
+        batches = [{"urls": urls[begin : begin + 50]} for begin in range(0, 1000, 50)]
+        assert [202] * 20 == [(await client.post("/api/transcribe", batch))[0] for batch in batches]
+        urgent = await client.submit(site.url + "/urgent.wav", priority="urgent")
+        daemon.token = newcomer
+        async with Client(daemon) as other:
+            first = await other.submit(serve_story(site, 10).url)
+            assert 3 == (await other.state(first))["position"]
+            for video in held:
+                video.gate.open()
+            await other.finished(first)
+    started = [line["task"] for line in daemon.log() if line.get("cause") == "claimed"]
+    assert urgent == started[2]
+    assert first in started[3:5]
+
+
 async def _submit_all_as(client: Client, url: str) -> list[tuple[str, int, Json]]:
     return await asyncio.gather(*(_submit_as(client, str(number), url) for number in range(50)))
 
