@@ -289,6 +289,49 @@ class NoRoom:
 
 
 @dataclass(frozen=True, slots=True)
+class Accepted:
+    """What a caller is told of one submission: the task that does the work, an older one if ``duplicate_of`` is set."""
+
+    task_id: str
+    status: Status
+    duplicate_of: str | None
+    client_ref: str | None
+
+    @classmethod
+    def of(cls, task: Task, outcome: Added | AlreadyThere) -> Accepted:
+        """Say what became of the submission that ``task`` was made of."""
+        if isinstance(outcome, AlreadyThere):
+            return cls(outcome.task_id, outcome.status, outcome.task_id, task.client_ref)
+        return cls(task.id, task.status, None, task.client_ref)
+
+
+@dataclass(frozen=True, slots=True)
+class RequestKey:
+    """A caller's name for one request: within ``KEY_LIFE_S`` the same again is answered as it was, and does nothing."""
+
+    owner: str
+    key: str
+    body: str
+    """Digest of all that was asked."""
+
+
+KEY_LIFE_S = 24 * 3600.0
+"""Seconds for which an accepted request is remembered by its key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """The request was accepted before, with this answer."""
+
+    accepted: tuple[Accepted, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyTaken:
+    """The key stands for a request with another body."""
+
+
+@dataclass(frozen=True, slots=True)
 class Outgoing:
     """The message at the head of a robot's lane."""
 
@@ -353,24 +396,32 @@ class TaskStore(Protocol):
 
     # accepting
     async def add_all(
-        self, new: Sequence[NewTask], *, room: int, force: bool
-    ) -> tuple[Added | AlreadyThere, ...] | NoRoom:
+        self, new: Sequence[NewTask], *, room: int, force: bool, key: RequestKey | None = None
+    ) -> tuple[Added | AlreadyThere, ...] | NoRoom | Replayed | KeyTaken:
         """Store several tasks, but those whose work is there already: all of them, or none.
 
         Args:
             new: the tasks, each with its products so far.
             room: how many unfinished tasks there may be, these included.
             force: store all of them, whatever is there.
+            key: names the request; the answer is remembered with the tasks unless there is no room.
         """
+        ...
+
+    async def recall(self, key: RequestKey, now: float) -> Replayed | KeyTaken | None:
+        """How a request of this key was answered; None if none was accepted in the last ``KEY_LIFE_S``."""
         ...
 
     # moving
     async def claim(self, lane: Lane, now: float, task_id: str | None = None) -> Settled | None:
-        """Give the lane's next waiting task (or this one) to a worker; None if none may start now."""
+        """Give the lane's next waiting task (or this one) to a worker; None if none may start now.
+
+        FETCH and ASR go by priority and within one by owners in turn, TEXT by sequence.
+        """
         ...
 
     async def waiting(self, lane: Lane, now: float, *, after: int = 0, limit: int = 100) -> list[Task]:
-        """Tasks that wait for this lane and may start, best first; TEXT by sequence, above ``after``."""
+        """Tasks that wait for this lane and may start, next first; TEXT by sequence, above ``after``."""
         ...
 
     async def next_due(self) -> float | None:

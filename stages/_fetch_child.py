@@ -28,6 +28,7 @@ from pipeline.errors import (
     SourceUnsupported,
     StageFailed,
 )
+from stages._cookies import cookies_in
 
 Emit = Callable[[dict[str, Any]], None]
 
@@ -67,7 +68,7 @@ def main(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
 
 
 def _resolve(yt_dlp: Any, request: dict[str, Any], emit: Emit) -> dict[str, Any]:  # noqa: ANN401 - a module
-    with yt_dlp.YoutubeDL(_options(request, emit)) as ydl:
+    with _with_cookies(yt_dlp.YoutubeDL(_options(request, emit)), request, emit) as ydl:
         info = ydl.extract_info(request["url"], download=False)
         info = _single(info)
         Path(request["info_path"]).write_text(json.dumps(ydl.sanitize_info(info)), encoding="utf-8")
@@ -117,13 +118,21 @@ def _download(yt_dlp: Any, request: dict[str, Any], emit: Emit) -> dict[str, Any
         "paths": {"home": request["folder"]},
         "progress_hooks": [_Meter(limit, emit)],
     }
-    with yt_dlp.YoutubeDL(options) as ydl:
+    with _with_cookies(yt_dlp.YoutubeDL(options), request, emit) as ydl:
         info = _known(request) or _single(ydl.extract_info(request["url"], download=False))
         info = ydl.process_ie_result(info, download=True)
     path = _downloaded(info, request)
     if path.stat().st_size == 0:
         raise MediaInvalid("the file is empty")
     return {"name": path.name, "size_bytes": path.stat().st_size}
+
+
+def _with_cookies(ydl: Any, request: dict[str, Any], emit: Emit) -> Any:  # noqa: ANN401 - a library's object
+    """Give yt-dlp the cookies there are; it keeps what it learns to itself, and no file is written."""
+    if request["cookies_dir"] is not None:
+        for cookie in cookies_in(Path(request["cookies_dir"]), emit):
+            ydl.cookiejar.set_cookie(cookie)
+    return ydl
 
 
 def _known(request: dict[str, Any]) -> dict[str, Any] | None:
@@ -205,8 +214,15 @@ def _options(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
         "noprogress": True,
         "color": "never",
         "logger": _Relay(emit),
-        "proxy": "",
+        "proxy": request["proxy"],
+        "js_runtimes": dict(map(_runtime, request["js_runtimes"])),
     }
+
+
+def _runtime(entry: str) -> tuple[str, dict[str, str]]:
+    """Read ``NAME`` or ``NAME:PATH`` as yt-dlp takes it."""
+    name, _, path = entry.partition(":")
+    return name, {"path": path} if path else {}
 
 
 _STATUS = {401: SourceForbidden, 403: SourceForbidden, 404: SourceNotFound, 410: SourceNotFound}

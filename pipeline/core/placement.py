@@ -1,4 +1,4 @@
-"""Who goes where: which waiting tasks start on which device, by priority and age."""
+"""Who goes where: which waiting tasks start on which device."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def plan(waiting: Sequence[Task], devices: Sequence[Device], running: Mapping[st
     """Place as many waiting tasks as there is room for.
 
     Args:
-        waiting: tasks that need a device, oldest first.
+        waiting: tasks that need a device, in the order of their turns.
         devices: every device in service.
         running: how many tasks each device (by id) has in hand.
 
     Returns:
-        Placements in the order in which they should start: higher priority first, then age; each task goes to
+        Placements in the order in which they should start: higher priority first, then by turn; each task goes to
         the device with the most free slots, the first of equals.
     """
     free = {device.id: device.slots - running.get(device.id, 0) for device in devices}

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 
 from pipeline.core import lifecycle
-from pipeline.core.lifecycle import Settled, Step
+from pipeline.core.lifecycle import Cause, Settled, Step
 from pipeline.core.messages import Message, Run
 from pipeline.core.progress import Progress, Reading, measure
 from pipeline.core.task import (
@@ -23,8 +23,22 @@ from pipeline.core.task import (
     with_layer,
 )
 from pipeline.core.transcript import Segment
-from pipeline.ports import Added, AlreadyThere, Answer, Made, NewTask, NoRoom, Reply, TooLong, Unanswered
-from pipeline.store import _outbox, _rows
+from pipeline.ports import (
+    Accepted,
+    Added,
+    AlreadyThere,
+    Answer,
+    KeyTaken,
+    Made,
+    NewTask,
+    NoRoom,
+    Replayed,
+    Reply,
+    RequestKey,
+    TooLong,
+    Unanswered,
+)
+from pipeline.store import _keys, _outbox, _rows
 from pipeline.store._sql import SQL
 
 Route = Sequence[Step]
@@ -50,9 +64,17 @@ def get(conn: sqlite3.Connection, task_id: str) -> Task | None:
 
 
 def add_all(
-    conn: sqlite3.Connection, route: Route, new: Sequence[NewTask], *, room: int, force: bool
-) -> tuple[Added | AlreadyThere, ...] | NoRoom:
-    """Store the tasks whose work is not there yet, unless there is no room for all of them."""
+    conn: sqlite3.Connection,
+    route: Route,
+    new: Sequence[NewTask],
+    *,
+    room: int,
+    force: bool,
+    key: RequestKey | None,
+) -> tuple[Added | AlreadyThere, ...] | NoRoom | Replayed | KeyTaken:
+    """Store the tasks whose work is not there yet, unless there is no room for all of them, or it was done before."""
+    if key and (known := _keys.recall(conn, key, new[0].task.created_at)):
+        return known
     answers: list[Added | AlreadyThere] = []
     fresh: list[NewTask] = []
     for each in new:
@@ -65,6 +87,9 @@ def add_all(
         return NoRoom(unfinished)
     for each in fresh:
         _insert(conn, route, each)
+    if key:
+        told = (Accepted.of(each.task, outcome) for each, outcome in zip(new, answers, strict=True))
+        _keys.remember(conn, key, told, new[0].task.created_at)
     return tuple(answers)
 
 
@@ -83,6 +108,7 @@ def _insert(conn: sqlite3.Connection, route: Route, new: NewTask) -> None:
     conn.execute(SQL["insert_task"], _rows.columns_of(task) | own)
     for name, data in _rows.product_columns(task.artifacts).items():
         conn.execute(SQL["keep_product"], {"id": task.id, "name": name, "data": data, "now": task.created_at})
+    conn.execute(SQL["take_turn"], {"id": task.id})
 
 
 def _lane(artifacts: Artifacts, route: Route) -> str:
@@ -105,6 +131,7 @@ def claim(conn: sqlite3.Connection, boot_id: str, lane: Lane, now: float, task_i
     task = load_whole(conn, ids)[0]
     claimed = lifecycle.claim(task, now)
     _update(conn, claimed.task, expected=task.status, running_boot=boot_id)
+    conn.execute(SQL["serve_turn"], {"id": task.id})
     return claimed
 
 
@@ -139,6 +166,8 @@ def save(
     task = settled.task
     if not _update(conn, task, expected=expected, running_boot=None):
         return False
+    if settled.cause is Cause.POSTPONED:
+        conn.execute(SQL["leave_turn"], {"id": task.id})  # an attempt that failed goes to the end of its owner's line
     _place(conn, route, task.id)
     _outbox.plan(conn, task.id, runs, task.updated_at)
     return True
@@ -169,6 +198,7 @@ def restart(
         return False
     if not _update(conn, task, expected=expected, running_boot=None):
         return False
+    conn.execute(SQL["leave_turn"], {"id": task.id})
     conn.execute(SQL["drop_products"], {"id": task.id, "products": _rows.json_list(dropped)})
     if "transcript" in dropped:
         conn.execute(SQL["drop_segments"], {"id": task.id})
@@ -202,6 +232,7 @@ def _place(conn: sqlite3.Connection, route: Route, task_id: str) -> None:
     task = load_whole(conn, [task_id])[0]
     lane = _lane(task.artifacts, route)
     conn.execute(SQL["place"], {"id": task_id, "lane": lane, "percent": _least_percent(task.stage, route)})
+    conn.execute(SQL["take_turn"], {"id": task_id})
 
 
 def _least_percent(stage: Stage, route: Route) -> float:
@@ -275,6 +306,7 @@ def _note(conn: sqlite3.Connection, route: Route, task: Task, sequence: int | No
         "now": now,
     }
     conn.execute(SQL["note_product"], columns)
+    conn.execute(SQL["take_turn"], {"id": task.id})
 
 
 def drop(conn: sqlite3.Connection, route: Route, task_id: str, makes: Sequence[str]) -> None:
