@@ -25,6 +25,7 @@ LIVE = frozenset({
     "storage.result_days",
     "storage.task_days",
     "wechat.language",
+    "wechat.long_text_as_file_over",
     "wechat.notify",
     "wechat.per_minute",
     "wechat.webhook",
