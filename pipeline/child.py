@@ -174,7 +174,8 @@ class Child:
             result: dict[str, Any] = last["result"]
             return result
         if "failed" in last:
-            raise stage_failures()[last["failed"]["type"]](last["failed"]["detail"])
+            named = last["failed"]
+            raise stage_failures()[named["type"]](named["detail"], wish_s=named["wish_s"])
         stop.check()
         raise ChildDied(status, self._last_words.decode(errors="replace").strip())
 

@@ -164,15 +164,8 @@ class Executor:
 
 
 def _failed(unit: WorkUnit, stage: Stage, error: StageFailed) -> Failed:
-    failure = Failure(
-        type=error.type,
-        stage=stage,
-        message=error.message,
-        message_zh=error.localized,
-        hint=error.hint(unit.task.options.model),
-        retryable=error.retries > 0,
-    )
-    return Failed(unit.task.id, unit.lane, failure, error.retries, error.times_out)
+    failure = Failure.of(error, stage, unit.task.options.model)
+    return Failed(unit.task.id, unit.lane, failure, error.retries, error.times_out, error.wish_s)
 
 
 class _Context:

@@ -342,8 +342,17 @@ class TaskStore(Protocol):
         ...
 
     # moving
-    async def claim(self, lane: Lane, now: float, task_id: str | None = None) -> Settled | None:
-        """Give the lane's next waiting task (or this one) to a worker; None if none may start now."""
+    async def claim(
+        self, lane: Lane, now: float, task_id: str | None = None, *, hosts_left_alone: Sequence[str] = ()
+    ) -> Settled | None:
+        """Give the lane's next waiting task (or this one) to a worker; None if none may start now.
+
+        Args:
+            lane: whose turn it is.
+            now: seconds since the epoch.
+            task_id: of the one task that is wanted, if it is.
+            hosts_left_alone: the next task is none whose media comes from these.
+        """
         ...
 
     async def waiting(self, lane: Lane, now: float, *, after: int = 0, limit: int = 100) -> list[Task]:
@@ -355,7 +364,10 @@ class TaskStore(Protocol):
         ...
 
     async def save(self, settled: Settled, *, expected: Status, runs: Sequence[Run] = ()) -> bool:
-        """Store a change and the runs that announce it, if the status is still ``expected``."""
+        """Store a change and the runs that announce it, if the status is still ``expected``.
+
+        A task that is to be tried again waits behind all others of its priority.
+        """
         ...
 
     async def end(self, settled: Settled, *, expected: Status, closing: Message) -> bool:
@@ -370,7 +382,7 @@ class TaskStore(Protocol):
         ...
 
     async def restart(self, settled: Settled, *, expected: Status, dropped: Sequence[str]) -> bool:
-        """Store that a finished task starts again without these products.
+        """Store that a finished task starts again without these products, behind all others of its priority.
 
         False if its status is not ``expected``, or a worker still has it in hand.
         """
@@ -381,13 +393,20 @@ class TaskStore(Protocol):
         ...
 
     async def orphans(self) -> list[Task]:
-        """Tasks that a worker of an earlier boot had in hand."""
+        """Tasks that a worker of an earlier boot had in hand.
+
+        Those among them at which work had begun and stored nothing since take equal shares of the blame.
+        """
         ...
 
     # working
     async def get(self, task_id: str) -> Task | None: ...
     async def enter(self, task_id: str, stage: Stage, now: float) -> bool:
         """Note that a worker began this stage; False if the task is not processing any more."""
+        ...
+
+    async def begin(self, task_id: str) -> None:
+        """Note that from now on the work on a task may bring down what does it; what is stored next takes it back."""
         ...
 
     async def wait_for(self, task_id: str, waiting_for: str | None, now: float) -> None:
