@@ -20,7 +20,7 @@ from pipeline.core.lifecycle import Cause, Failed, Outcome, Settled, Step, finis
 from pipeline.core.notices import failure_runs, step_runs
 from pipeline.core.placement import Device, Placement, plan
 from pipeline.core.retry import RetryPolicy
-from pipeline.core.task import Failure, Lane, Stage, Task, Waiting
+from pipeline.core.task import Artifacts, Failure, Lane, Stage, Task, Waiting
 from pipeline.engine.local import LocalEngine
 from pipeline.engine.models import ModelShelf, Stock
 from pipeline.errors import ModelMissing, SourceRateLimited
@@ -77,7 +77,8 @@ class Dispatcher:
         self.wake: Wakers | None = None
 
     async def start(self) -> None:
-        """Begin handing out work."""
+        """Begin handing out work, and see to it that the usual model is here."""
+        self._shelf.want(self._house.settings.transcribe.model)
         self._watch.start("dispatch", self._dispatch_on())
         self._watch.start("settle", self._settle_on())
 
@@ -201,7 +202,7 @@ class Dispatcher:
             self._running[placement.device] -= placement.slots
         task = await self._store.get(outcome.task_id)
         if task is None or task.status.final:  # cancelled while a worker had it
-            await self._let_go(outcome.task_id)
+            await self._let_go(outcome.task_id, task.artifacts if task else Artifacts())
             return
         settled = settle(task, outcome, self._route, self._retry, time.time(), random.random())  # noqa: S311 - jitter
         self._leave_host_alone(outcome, settled)
@@ -223,9 +224,9 @@ class Dispatcher:
         self._left_alone[settled.task.source.host] = time.monotonic() + wait_s
         log.warning("a host is left alone for a while", host=settled.task.source.host, wait_s=round(wait_s, 1))
 
-    async def _let_go(self, task_id: str) -> None:
+    async def _let_go(self, task_id: str, known: Artifacts) -> None:
         """Clean up behind a worker whose task came to its end meanwhile."""
-        await asyncio.to_thread(self._house.clear_work, task_id)
+        await asyncio.to_thread(self._house.clear_work, task_id, known)
         await self._store.release(task_id)
         self.hint()
 
@@ -239,7 +240,7 @@ class Dispatcher:
     async def _pass_on(self, task: Task) -> None:
         """Nudge whoever has the task next, and clean up behind it."""
         if task.status.final or task.artifacts.transcript is not None:
-            await asyncio.to_thread(self._house.clear_work, task.id)
+            await asyncio.to_thread(self._house.clear_work, task.id, task.artifacts)
         self.hint(task.id)
         if self.wake is not None:
             self.wake.text_lane()

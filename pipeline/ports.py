@@ -111,6 +111,7 @@ class StageContext(Protocol):
         *,
         timeout_s: float,
         stall_s: float | None = None,
+        may_finish: bool = False,
     ) -> dict[str, Any]:
         """Run a program of ours in a supervised child process and wait for its result.
 
@@ -120,6 +121,7 @@ class StageContext(Protocol):
             on_line: called with every line it prints before its result.
             timeout_s: the whole child's time.
             stall_s: longest time between two lines.
+            may_finish: whether it has a while to finish when the daemon is asked to stop; otherwise it ends at once.
 
         Raises:
             StageFailed: the failure the child named.

@@ -170,6 +170,11 @@ class Audio:
     name: str
     duration_s: float
 
+    @property
+    def size_bytes(self) -> int:
+        """How long its file is."""
+        return 2 * round(16_000 * self.duration_s)
+
 
 @dataclass(frozen=True, slots=True)
 class TranscriptInfo:
