@@ -9,7 +9,7 @@
     ├── Refusal                    a request is answered with this, nothing is stored
     │   ├── InvalidJson InvalidBody UnknownField InvalidValue ModelUnavailable
     │   ├── Unauthorized NotFound MethodNotAllowed NotAcceptable
-    │   ├── NotReady LayerAbsent Conflict
+    │   ├── NotReady LayerAbsent Conflict IdempotencyConflict
     │   ├── BodyTooLarge UnsupportedMediaType
     │   ├── QueueFull RateLimited ShuttingDown NoSpace DbBusy Internal
     │   └── UrlRefused
@@ -210,6 +210,13 @@ class Conflict(Refusal):
     message_zh = "任务当前的状态不允许此操作。"
 
 
+class IdempotencyConflict(Refusal):
+    """This Idempotency-Key came with another body before; make a new key for each new request."""
+
+    type, status = "idempotency_conflict", 409
+    message_zh = "这个 Idempotency-Key 已用于内容不同的请求；请为每个新请求换用新的键。"
+
+
 class NotReady(Refusal):
     """This text is not ready yet: ask again later, or use ?wait= on the task."""
 
@@ -385,8 +392,9 @@ class SourceForbidden(StageFailed):
     type = "source_forbidden"
     message_zh = "网站拒绝访问这个视频。"
     cure = (
-        "Check that the video is public and can be seen without signing in from this machine's region.",
-        "请确认视频是公开的，并且在本机所在地区无需登录即可观看。",
+        "Check that the video can be seen in this machine's region. If the site wants you to sign in, give its cookies "
+        "to the daemon (download.cookies_dir).",
+        "请确认视频在本机所在地区可以观看；若网站要求登录，请向服务提供该网站的 cookies（download.cookies_dir）。",
     )
     retries = 1
 

@@ -291,6 +291,49 @@ class NoRoom:
 
 
 @dataclass(frozen=True, slots=True)
+class Accepted:
+    """What a caller is told of one submission: the task that does the work, an older one if ``duplicate_of`` is set."""
+
+    task_id: str
+    status: Status
+    duplicate_of: str | None
+    client_ref: str | None
+
+    @classmethod
+    def of(cls, task: Task, outcome: Added | AlreadyThere) -> Accepted:
+        """Say what became of the submission that ``task`` was made of."""
+        if isinstance(outcome, AlreadyThere):
+            return cls(outcome.task_id, outcome.status, outcome.task_id, task.client_ref)
+        return cls(task.id, task.status, None, task.client_ref)
+
+
+@dataclass(frozen=True, slots=True)
+class RequestKey:
+    """A caller's name for one request: within ``KEY_LIFE_S`` the same again is answered as it was, and does nothing."""
+
+    owner: str
+    key: str
+    body: str
+    """Digest of all that was asked."""
+
+
+KEY_LIFE_S = 24 * 3600.0
+"""Seconds for which an accepted request is remembered by its key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """The request was accepted before, with this answer."""
+
+    accepted: tuple[Accepted, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyTaken:
+    """The key stands for a request with another body."""
+
+
+@dataclass(frozen=True, slots=True)
 class Outgoing:
     """The message at the head of a robot's lane."""
 
@@ -332,15 +375,20 @@ class TaskStore(Protocol):
 
     # accepting
     async def add_all(
-        self, new: Sequence[NewTask], *, room: int, force: bool
-    ) -> tuple[Added | AlreadyThere, ...] | NoRoom:
+        self, new: Sequence[NewTask], *, room: int, force: bool, key: RequestKey | None = None
+    ) -> tuple[Added | AlreadyThere, ...] | NoRoom | Replayed | KeyTaken:
         """Store several tasks, but those whose work is there already: all of them, or none.
 
         Args:
             new: the tasks, each with its products so far.
             room: how many unfinished tasks there may be, these included.
             force: store all of them, whatever is there.
+            key: names the request; the answer is remembered with the tasks unless there is no room.
         """
+        ...
+
+    async def recall(self, key: RequestKey, now: float) -> Replayed | KeyTaken | None:
+        """How a request of this key was answered; None if none was accepted in the last ``KEY_LIFE_S``."""
         ...
 
     # moving
@@ -349,8 +397,10 @@ class TaskStore(Protocol):
     ) -> Settled | None:
         """Give the lane's next waiting task (or this one) to a worker; None if none may start now.
 
+        FETCH and ASR go by priority and within one by owners in turn, TEXT by sequence.
+
         Args:
-            lane: whose turn it is.
+            lane: of the worker.
             now: seconds since the epoch.
             task_id: of the one task that is wanted, if it is.
             hosts_left_alone: the next task is none whose media comes from these.
@@ -358,7 +408,7 @@ class TaskStore(Protocol):
         ...
 
     async def waiting(self, lane: Lane, now: float, *, after: int = 0, limit: int = 100) -> list[Task]:
-        """Tasks that wait for this lane and may start, best first; TEXT by sequence, above ``after``."""
+        """Tasks that wait for this lane and may start, next first; TEXT by sequence, above ``after``."""
         ...
 
     async def next_due(self) -> float | None:
@@ -368,7 +418,7 @@ class TaskStore(Protocol):
     async def save(self, settled: Settled, *, expected: Status, runs: Sequence[Run] = ()) -> bool:
         """Store a change and the runs that announce it, if the status is still ``expected``.
 
-        A task that is to be tried again waits behind all others of its priority.
+        A task that is to be tried again waits at the end of its owner's line.
         """
         ...
 
@@ -384,7 +434,7 @@ class TaskStore(Protocol):
         ...
 
     async def restart(self, settled: Settled, *, expected: Status, dropped: Sequence[str]) -> bool:
-        """Store that a finished task starts again without these products, behind all others of its priority.
+        """Store that a finished task starts again without these products, at the end of its owner's line.
 
         False if its status is not ``expected``, or a worker still has it in hand.
         """

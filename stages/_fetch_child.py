@@ -30,6 +30,7 @@ from pipeline.errors import (
     SourceUnsupported,
     StageFailed,
 )
+from stages._cookies import cookies_in
 from stages._parts import CheckedOpen, Leftovers
 from stages._work import make_durable
 
@@ -71,7 +72,7 @@ def main(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
 
 
 def _resolve(yt_dlp: Any, request: dict[str, Any], emit: Emit) -> dict[str, Any]:  # noqa: ANN401 - a module
-    with yt_dlp.YoutubeDL(_options(request, emit)) as ydl:
+    with _with_cookies(yt_dlp.YoutubeDL(_options(request, emit)), request, emit) as ydl:
         info = ydl.extract_info(request["url"], download=False)
         info = _single(info)
         _write(Path(request["info_path"]), json.dumps(ydl.sanitize_info(info)))
@@ -131,7 +132,7 @@ def _download(yt_dlp: Any, request: dict[str, Any], emit: Emit) -> dict[str, Any
         "paths": {"home": request["folder"]},
         "progress_hooks": [_Meter(limit, emit, leftovers)],
     }
-    with yt_dlp.YoutubeDL(options) as ydl:
+    with _with_cookies(yt_dlp.YoutubeDL(options), request, emit) as ydl:
         info = known or _single(ydl.extract_info(request["url"], download=False))
         ydl.urlopen = CheckedOpen(ydl.urlopen, yt_dlp.networking.exceptions.HTTPError, leftovers, _files_in(info))
         info = ydl.process_ie_result(info, download=True)
@@ -146,6 +147,14 @@ def _files_in(info: dict[str, Any]) -> set[str]:
     """Addresses in ``info`` that lead to media in one file, rather than to a list of its segments."""
     formats = [info, *(info.get("formats") or ())]
     return {one["url"] for one in formats if one.get("url") and one.get("protocol") in {"http", "https", None}}
+
+
+def _with_cookies(ydl: Any, request: dict[str, Any], emit: Emit) -> Any:  # noqa: ANN401 - a library's object
+    """Give yt-dlp the cookies there are; it keeps what it learns to itself, and no file is written."""
+    if request["cookies_dir"] is not None:
+        for cookie in cookies_in(Path(request["cookies_dir"]), emit):
+            ydl.cookiejar.set_cookie(cookie)
+    return ydl
 
 
 def _known(request: dict[str, Any]) -> dict[str, Any] | None:
@@ -233,8 +242,15 @@ def _options(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
         "noprogress": True,
         "color": "never",
         "logger": _Relay(emit),
-        "proxy": "",
+        "proxy": request["proxy"],
+        "js_runtimes": dict(map(_runtime, request["js_runtimes"])),
     }
+
+
+def _runtime(entry: str) -> tuple[str, dict[str, str]]:
+    """Read ``NAME`` or ``NAME:PATH`` as yt-dlp takes it."""
+    name, _, path = entry.partition(":")
+    return name, {"path": path} if path else {}
 
 
 _STATUS = {401: SourceForbidden, 403: SourceForbidden, 404: SourceNotFound, 410: SourceNotFound}

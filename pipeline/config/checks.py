@@ -14,9 +14,6 @@ from pipeline.errors import ConfigInvalid
 # The features behind these keys are not built yet; the keys are taken so that a complete file stays valid.
 NOT_IN_EFFECT = frozenset({
     "download.captions",
-    "download.cookies_dir",
-    "download.js_runtimes",
-    "download.proxy",
     "llm.translate_model",
     "notify.callback_secret",
     "notify.channels",

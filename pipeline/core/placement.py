@@ -1,4 +1,4 @@
-"""Who goes where: which waiting tasks start on which device, by priority and age."""
+"""Who goes where: which waiting tasks start on which device."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def plan(waiting: Sequence[Task], devices: Sequence[Device], running: Mapping[st
     A task with which an engine has died before has a device for itself: should it be its fault, no other is hurt.
 
     Args:
-        waiting: tasks that need a device, oldest first.
+        waiting: tasks that need a device, in the order of their turns.
         devices: every device in service.
         running: how many slots of each device (by id) are taken.
 
     Returns:
-        Placements in the order in which they should start: higher priority first, then age; each task goes to
+        Placements in the order in which they should start: higher priority first, then by turn; each task goes to
         the device with the most free slots, the first of equals. Nobody overtakes a task that there is no room for.
     """
     slots = {device.id: device.slots for device in devices}

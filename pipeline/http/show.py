@@ -10,9 +10,8 @@ from typing import Any
 from pipeline.core.progress import ALMOST, Progress, Reading
 from pipeline.core.task import Failure, Status, Task
 from pipeline.core.transcript import Segment
-from pipeline.intake import Accepted
 from pipeline.outbox import RobotLane
-from pipeline.ports import MessageRow, TaskView
+from pipeline.ports import Accepted, MessageRow, TaskView
 
 Json = dict[str, Any]
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 
 from pipeline.core import lifecycle
-from pipeline.core.lifecycle import Settled, Step
+from pipeline.core.lifecycle import Cause, Settled, Step
 from pipeline.core.messages import Message, Run
 from pipeline.core.progress import Progress, Reading, measure
 from pipeline.core.task import (
@@ -23,8 +23,22 @@ from pipeline.core.task import (
     with_layer,
 )
 from pipeline.core.transcript import Segment
-from pipeline.ports import Added, AlreadyThere, Answer, Made, NewTask, NoRoom, Reply, TooLong, Unanswered
-from pipeline.store import _outbox, _rows
+from pipeline.ports import (
+    Accepted,
+    Added,
+    AlreadyThere,
+    Answer,
+    KeyTaken,
+    Made,
+    NewTask,
+    NoRoom,
+    Replayed,
+    Reply,
+    RequestKey,
+    TooLong,
+    Unanswered,
+)
+from pipeline.store import _keys, _outbox, _rows
 from pipeline.store._sql import SQL
 
 Route = Sequence[Step]
@@ -50,9 +64,17 @@ def get(conn: sqlite3.Connection, task_id: str) -> Task | None:
 
 
 def add_all(
-    conn: sqlite3.Connection, route: Route, new: Sequence[NewTask], *, room: int, force: bool
-) -> tuple[Added | AlreadyThere, ...] | NoRoom:
-    """Store the tasks whose work is not there yet, unless there is no room for all of them."""
+    conn: sqlite3.Connection,
+    route: Route,
+    new: Sequence[NewTask],
+    *,
+    room: int,
+    force: bool,
+    key: RequestKey | None,
+) -> tuple[Added | AlreadyThere, ...] | NoRoom | Replayed | KeyTaken:
+    """Store the tasks whose work is not there yet, unless there is no room for all of them, or it was done before."""
+    if key and (known := _keys.recall(conn, key, new[0].task.created_at)):
+        return known
     answers: list[Added | AlreadyThere] = []
     fresh: list[NewTask] = []
     for each in new:
@@ -65,6 +87,9 @@ def add_all(
         return NoRoom(unfinished)
     for each in fresh:
         _insert(conn, route, each)
+    if key:
+        told = (Accepted.of(each.task, outcome) for each, outcome in zip(new, answers, strict=True))
+        _keys.remember(conn, key, told, new[0].task.created_at)
     return tuple(answers)
 
 
@@ -79,15 +104,11 @@ def _same_work(conn: sqlite3.Connection, fresh: Sequence[NewTask], work_key: str
 
 def _insert(conn: sqlite3.Connection, route: Route, new: NewTask) -> None:
     task = new.task
-    own = {"work_key": new.work_key, "lane": _lane(task.artifacts, route), "turn": _next(conn, "next_turn")}
+    own = {"work_key": new.work_key, "lane": _lane(task.artifacts, route)}
     conn.execute(SQL["insert_task"], _rows.columns_of(task) | own)
     for name, data in _rows.product_columns(task.artifacts).items():
         conn.execute(SQL["keep_product"], {"id": task.id, "name": name, "data": data, "now": task.created_at})
-
-
-def _next(conn: sqlite3.Connection, counter: str) -> int:
-    number: int = conn.execute(SQL[counter]).fetchone()[0]
-    return number
+    conn.execute(SQL["take_turn"], {"id": task.id})
 
 
 def _lane(artifacts: Artifacts, route: Route) -> str:
@@ -112,6 +133,7 @@ def claim(
     task = load_whole(conn, ids)[0]
     claimed = lifecycle.claim(task, now)
     _update(conn, claimed.task, expected=task.status, running_boot=boot_id)
+    conn.execute(SQL["serve_turn"], {"id": task.id})
     return claimed
 
 
@@ -155,7 +177,7 @@ def save(
     task = settled.task
     if not _update(conn, task, expected=expected, running_boot=None):
         return False
-    if task.status is Status.RETRYING:
+    if settled.cause is Cause.POSTPONED:
         _wait_again(conn, task)
     _place(conn, route, task.id)
     _outbox.plan(conn, task.id, runs, task.updated_at)
@@ -180,7 +202,7 @@ def release(conn: sqlite3.Connection, task_id: str) -> None:
 def restart(
     conn: sqlite3.Connection, route: Route, settled: Settled, *, expected: Status, dropped: Sequence[str]
 ) -> bool:
-    """Start a finished task again, behind all that wait; a transcript that is dropped takes its segments with it."""
+    """Start a finished task again, at the end of its owner's line; a dropped transcript takes its segments with it."""
     task = settled.task
     row = conn.execute(SQL["boot_of"], {"id": task.id}).fetchone()
     if row is None or row["running_boot"] is not None:
@@ -197,10 +219,11 @@ def restart(
 
 
 def _wait_again(conn: sqlite3.Connection, task: Task) -> None:
-    """Put a task behind all others of its priority, and its transcript, if it has one, behind all transcripts."""
-    conn.execute(SQL["wait_again"], {"id": task.id, "turn": _next(conn, "next_turn")})
+    """Put a task at the end of its owner's line, and its transcript, if it has one, behind all transcripts."""
+    conn.execute(SQL["leave_turn"], {"id": task.id})
     if task.artifacts.transcript is not None:
-        conn.execute(SQL["number_again"], {"id": task.id, "sequence": _next(conn, "number_transcript")})
+        sequence = conn.execute(SQL["number_transcript"]).fetchone()[0]
+        conn.execute(SQL["number_again"], {"id": task.id, "sequence": sequence})
 
 
 def send_again(conn: sqlite3.Connection, route: Route, settled: Settled, *, expected: Status) -> bool:
@@ -228,6 +251,7 @@ def _place(conn: sqlite3.Connection, route: Route, task_id: str) -> None:
     task = load_whole(conn, [task_id])[0]
     lane = _lane(task.artifacts, route)
     conn.execute(SQL["place"], {"id": task_id, "lane": lane, "percent": _least_percent(task.stage, route)})
+    conn.execute(SQL["take_turn"], {"id": task_id})
 
 
 def _least_percent(stage: Stage, route: Route) -> float:
@@ -275,7 +299,7 @@ def keep(conn: sqlite3.Connection, route: Route, task_id: str, makes: str, made:
     if conn.execute(SQL["keep_product"], columns).rowcount == 0:
         return True
     is_transcript = isinstance(product, TranscriptInfo)
-    sequence = _next(conn, "number_transcript") if is_transcript else None
+    sequence = conn.execute(SQL["number_transcript"]).fetchone()[0] if is_transcript else None
     task = load_whole(conn, [task_id])[0]
     _note(conn, route, _with_made(task, made), sequence, now)
     _outbox.plan(conn, task_id, runs, now)
@@ -313,6 +337,7 @@ def _note(conn: sqlite3.Connection, route: Route, task: Task, sequence: int | No
         "now": now,
     }
     conn.execute(SQL["note_product"], columns)
+    conn.execute(SQL["take_turn"], {"id": task.id})
 
 
 def drop(conn: sqlite3.Connection, route: Route, task_id: str, makes: Sequence[str]) -> None:

@@ -23,14 +23,20 @@ SELECT id, status FROM task
 SELECT count(*) FROM task
  WHERE sequence IS NULL AND status IN ('pending', 'processing', 'retrying');
 
--- name: next_turn
-UPDATE turn_counter SET last = last + 1 RETURNING last;
+-- name: recall_request
+SELECT body, accepted FROM request_key WHERE owner = :owner AND key = :key AND made_at > :since;
+
+-- name: forget_requests
+DELETE FROM request_key WHERE made_at <= :before;
+
+-- name: remember_request
+INSERT INTO request_key (owner, key, body, accepted, made_at) VALUES (:owner, :key, :body, :accepted, :now);
 
 -- name: insert_task
-INSERT INTO task (id, owner, work_key, client_ref, url, canonical, download_url, host, search, options, priority, turn,
+INSERT INTO task (id, owner, work_key, client_ref, url, canonical, download_url, host, search, options, priority,
                   status, stage, lane, waiting_for, attempt, max_attempts, not_before, layers, warnings, failure,
                   created_at, started_at, updated_at, finished_at)
-VALUES (:id, :owner, :work_key, :client_ref, :url, :canonical, :download_url, :host, :search, :options, :priority, :turn,
+VALUES (:id, :owner, :work_key, :client_ref, :url, :canonical, :download_url, :host, :search, :options, :priority,
         :status, :stage, :lane, :waiting_for, :attempt, :max_attempts, :not_before, :layers, :warnings, :failure,
         :created_at, :started_at, :updated_at, :finished_at);
 
@@ -41,7 +47,25 @@ VALUES (:id, :owner, :work_key, :client_ref, :url, :canonical, :download_url, :h
 SELECT id FROM task
  WHERE lane = :lane AND running_boot IS NULL AND status IN ('pending', 'processing', 'retrying')
    AND coalesce(not_before, 0) <= :now AND host NOT IN (SELECT value FROM json_each(:hosts_left_alone))
- ORDER BY priority DESC, turn LIMIT :limit;
+ ORDER BY priority DESC, turn, number LIMIT :limit;
+
+-- name: take_turn
+UPDATE task
+   SET turn = 1 + max(coalesce((SELECT served.turn FROM turn_served AS served
+                                 WHERE served.lane = task.lane AND served.priority = task.priority), 0),
+                      coalesce((SELECT max(mine.turn) FROM task AS mine
+                                 WHERE mine.lane = task.lane AND mine.priority = task.priority
+                                   AND mine.owner = task.owner
+                                   AND mine.status IN ('pending', 'processing', 'retrying')), 0))
+ WHERE id = :id AND turn IS NULL AND lane IN ('fetch', 'asr');
+
+-- name: leave_turn
+UPDATE task SET turn = NULL WHERE id = :id;
+
+-- name: serve_turn
+INSERT INTO turn_served (lane, priority, turn)
+SELECT lane, priority, turn FROM task WHERE id = :id AND turn IS NOT NULL
+ON CONFLICT (lane, priority) DO UPDATE SET turn = max(turn_served.turn, excluded.turn);
 
 -- name: waiting_by_sequence
 SELECT id FROM task
@@ -69,9 +93,6 @@ UPDATE task
        running_boot = :running_boot, at_work = 0,
        percent = CASE WHEN :status = 'completed' THEN 100.0 ELSE percent END
  WHERE id = :id AND status = :expected;
-
--- name: wait_again
-UPDATE task SET turn = :turn WHERE id = :id;
 
 -- name: number_again
 UPDATE task SET sequence = :sequence WHERE id = :id;
@@ -122,7 +143,7 @@ UPDATE transcript_counter SET last = last + 1 RETURNING last;
 -- name: note_product
 UPDATE task
    SET sequence = coalesce(:sequence, sequence), layers = :layers, warnings = :warnings, search = :search,
-       lane = :lane, updated_at = :now
+       turn = CASE WHEN lane = :lane THEN turn END, lane = :lane, updated_at = :now
  WHERE id = :id;
 
 -- name: drop_products
@@ -138,7 +159,9 @@ UPDATE task SET sequence = NULL WHERE id = :id;
 UPDATE task SET percent = 0, reading = NULL WHERE id = :id;
 
 -- name: place
-UPDATE task SET lane = :lane, percent = max(percent, :percent) WHERE id = :id;
+UPDATE task
+   SET turn = CASE WHEN lane = :lane THEN turn END, lane = :lane, percent = max(percent, :percent)
+ WHERE id = :id;
 
 -- name: keep_segment
 INSERT INTO segment (task_id, id, start_s, end_s, text, words)
@@ -260,14 +283,15 @@ SELECT id, number FROM task
 -- name: position
 SELECT mine.id,
        1 + (SELECT count(*) FROM task WHERE status = 'pending' AND priority > mine.priority)
-         + (SELECT count(*) FROM task WHERE status = 'pending' AND priority = mine.priority AND turn < mine.turn)
+         + (SELECT count(*) FROM task
+             WHERE status = 'pending' AND priority = mine.priority AND (turn, number) < (mine.turn, mine.number))
        AS position
   FROM json_each(:ids) AS wanted JOIN task AS mine ON mine.id = wanted.value
  WHERE mine.status = 'pending';
 
 -- name: positions
 SELECT id, position
-  FROM (SELECT id, row_number() OVER (ORDER BY priority DESC, turn) AS position
+  FROM (SELECT id, row_number() OVER (ORDER BY priority DESC, turn, number) AS position
           FROM task WHERE status = 'pending')
  WHERE id IN (SELECT value FROM json_each(:ids));
 

@@ -14,16 +14,19 @@ from pipeline.ports import (
     Added,
     AlreadyThere,
     Answer,
+    KeyTaken,
     Made,
     MessageRow,
     NewTask,
     NoRoom,
     Outgoing,
+    Replayed,
     Reply,
+    RequestKey,
     TaskView,
     TooLong,
 )
-from pipeline.store import _file, _outbox, _tasks, _views
+from pipeline.store import _file, _keys, _outbox, _tasks, _views
 from pipeline.store._unit import UnitsOfWork
 
 
@@ -60,9 +63,14 @@ class SqliteStore:
     # Accepting
 
     async def add_all(
-        self, new: Sequence[NewTask], *, room: int, force: bool
-    ) -> tuple[Added | AlreadyThere, ...] | NoRoom:
-        return await self._units.write(lambda conn: _tasks.add_all(conn, self._route, new, room=room, force=force))
+        self, new: Sequence[NewTask], *, room: int, force: bool, key: RequestKey | None = None
+    ) -> tuple[Added | AlreadyThere, ...] | NoRoom | Replayed | KeyTaken:
+        return await self._units.write(
+            lambda conn: _tasks.add_all(conn, self._route, new, room=room, force=force, key=key)
+        )
+
+    async def recall(self, key: RequestKey, now: float) -> Replayed | KeyTaken | None:
+        return await self._units.read(lambda conn: _keys.recall(conn, key, now))
 
     # Moving
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 
 from pipeline.bridge import StopSignal
 from pipeline.child import Limits, Zygote
@@ -75,7 +76,9 @@ class Children:
 
         return self._zygote.fork(program).run(request, hear, Limits(timeout_s=30.0), stop)
 
-    def fetch(self, mode: str, url: str, *, max_bytes: int = LIMIT_BYTES, kill_at: float = math.inf) -> dict[str, Any]:
+    def fetch(
+        self, mode: str, url: str, *, max_bytes: int = LIMIT_BYTES, kill_at: float = math.inf, **more: object
+    ) -> dict[str, Any]:
         request = {
             "mode": mode,
             "url": url,
@@ -84,6 +87,10 @@ class Children:
             "stem": "media",
             "max_bytes": max_bytes,
             "socket_timeout_s": 0.5,
+            "proxy": "",
+            "cookies_dir": None,
+            "js_runtimes": ["deno", "node"],
+            **more,
         }
         return self._run("stages._fetch_child", request, kill_at)
 
@@ -128,6 +135,64 @@ def test_half_a_surrogate_pair_in_a_title_is_replaced(site: Site, children: Chil
     found = children.fetch("resolve", site.serve("/watch", page(pages.described_page("a\ud83db", media_url))))
     assert ("a", "b") == (found["title"][0], found["title"][-1])
     assert found["title"].encode().decode() == found["title"]
+
+
+# -- the way to a site --------------------------------------------------------------------------
+
+
+def cookie(domain: str, name: str, *, path: str = "/", expires: int = 0, mark: str = "") -> str:
+    return "\t".join([f"{mark}{domain}", "FALSE", path, "FALSE", str(expires), name, f"of-{domain}"])
+
+
+def test_a_site_gets_the_cookies_of_its_own_file(site: Site, children: Children, tmp_path: Path) -> None:
+    """Page and media are asked with what is for them and holds; a file of no use is named, and all stay as they are."""
+    folder = tmp_path / "cookies"
+    folder.mkdir()
+    lines = [
+        "# Netscape HTTP Cookie File",
+        cookie("127.0.0.1", "session"),
+        cookie("127.0.0.1", "kept", expires=4_000_000_000, mark="#HttpOnly_"),
+        cookie("127.0.0.1", "old", expires=1_000_000_000),
+        cookie("127.0.0.1", "elsewhere", path="/private"),
+        "no cookie at all",
+    ]
+    (folder / "127.0.0.1.txt").write_text("\n".join(lines), encoding="utf-8")
+    (folder / "www.example.com_cookies.txt").write_text(
+        "\n".join([cookie("127.0.0.1", "stray"), cookie(".example.com", "other")]), encoding="utf-8"
+    )
+    (folder / "broken.example.txt").write_text('[{"name": "planted-secret-4"}]', encoding="utf-8")
+    before = {file.name: file.read_bytes() for file in folder.iterdir()}
+    url = site.serve("/clip.wav", WHOLE)
+    with capture_logs() as told:
+        children.fetch("resolve", url, cookies_dir=str(folder))
+        children.fetch("download", url, cookies_dir=str(folder))
+    sent = {visit.headers.get("Cookie") for visit in site.requests_of("/clip.wav")}
+    assert {"session=of-127.0.0.1; kept=of-127.0.0.1"} == sent
+    assert {"broken.example.txt"} == {line["file"] for line in told if line["log_level"] == "warning"}
+    assert "planted" not in str(told)
+    assert before == {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+def test_downloads_go_through_the_proxy(site: Site, children: Children) -> None:
+    """A site that only the proxy can reach is reached; one that does not answer there is told, without its password."""
+    site.serve("/clip.wav", WHOLE)
+    url = "http://videos.invalid/clip.wav"
+    children.fetch("resolve", url, proxy=site.url)
+    assert len(WAV) == children.fetch("download", url, proxy=site.url)["size_bytes"]
+    assert {"videos.invalid"} == {visit.headers["Host"] for visit in site.requests}
+    with capture_logs() as told, pytest.raises(SourceUnreachable) as caught:
+        children.fetch("resolve", url, proxy="http://user:planted-secret-5@127.0.0.1:1")
+    assert "planted" not in f"{caught.value.detail} {told}"
+
+
+def test_every_javascript_runtime_is_known_to_the_extractor(site: Site, children: Children) -> None:
+    """All that the configuration may name are taken without a word, with a path and without."""
+    runtimes = ["deno", "node:/usr/bin/node", "bun", "quickjs:/usr/bin/qjs"]
+    with capture_logs() as told:
+        children.fetch("resolve", site.serve("/clip.wav", WHOLE), js_runtimes=runtimes)
+    assert "untime" not in str(told)
+    with pytest.raises(StageFailed):
+        children.fetch("resolve", site.url, js_runtimes=["no-such-runtime"])
 
 
 RESOLVE_FAULTS = [
