@@ -95,7 +95,7 @@ async def _run(settings: Settings, load: LoadSettings, folder: DataFolder, keyri
     # A kept connection may close just as a message is written, which would put it in doubt for nothing.
     session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True))
     channels = _channels(settings, session)
-    outbox = Outbox(store, channels, settings.wechat.per_minute, watch, finish=dispatcher.finish_delivered)
+    outbox = Outbox(store, channels, live, watch, finish=dispatcher.finish_delivered)
     dispatcher.wake = Wakers(text_lane.wake, outbox.wake)
 
     intake = Intake(store, live, dispatcher.hint, house.work_folder)
@@ -114,7 +114,7 @@ async def _run(settings: Settings, load: LoadSettings, folder: DataFolder, keyri
     def adopt(changed: Settings) -> None:
         keyring.adopt(changed)  # the only one that may refuse
         set_level(changed.log.level)
-        outbox.adopt(_channels(changed, session), changed.wechat.per_minute)
+        outbox.adopt(_channels(changed, session))
 
     reload = Reload(live, lambda: _with_model(load(), devices), adopt, watch, reload_asked)
     workers = Workers(house, engine, settle_rest=dispatcher.settle_rest)

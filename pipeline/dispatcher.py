@@ -248,7 +248,10 @@ class Dispatcher:
 
     async def finish_delivered(self, paused: Sequence[str]) -> None:
         """Complete every task whose messages have all come to rest (``paused``: robots that hold theirs)."""
-        for task, held in await self._store.delivered(paused):
-            settled = finish(task, time.time(), held=held)
+        for task, delivery in await self._store.delivered(paused):
+            settled = finish(task, time.time(), delivery)
             if await self._store.save(settled, expected=task.status):
                 self._bus.record(settled)
+        for task, delivery in await self._store.relieved():
+            await self._store.keep_warnings(task.id, delivery.warnings(task.warnings), time.time())
+            log.info("held messages have been sent", task=task.id)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from pipeline.config import Settings
-from pipeline.core.lifecycle import Settled
+from pipeline.core.lifecycle import Delivery, Settled
 from pipeline.core.messages import Message, MessageState, Run
 from pipeline.core.progress import Progress
 from pipeline.core.task import FREE, Artifacts, Lane, LayerState, Product, Stage, Status, Task, TaskWarning, Usage
@@ -344,6 +344,29 @@ class Outgoing:
     attempts: int
     begins_run: bool
     """Whether nothing of its run has gone out yet."""
+    refused_s: float = 0.0
+    """How long it was refused so far, while a daemon was running."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A point in time that a restart can compare with, whatever happens to the machine's clock.
+
+    ``at`` is by that clock, in seconds since the epoch. ``uptime_s`` counts from the start of the machine that
+    ``machine`` names; an empty name is one that is not known.
+    """
+
+    at: float
+    uptime_s: float
+    machine: str
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A request that was written to a robot, whatever became of it."""
+
+    id: int
+    moment: Moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -504,21 +527,47 @@ class TaskStore(Protocol):
         ...
 
     async def mark(
-        self, message_id: int, state: MessageState, now: float, *, expected: MessageState, why: str = ""
+        self,
+        message_id: int,
+        state: MessageState,
+        now: float,
+        *,
+        expected: MessageState,
+        why: str = "",
+        refused_s: float = 0.0,
     ) -> bool:
-        """Change a message's state if it is still ``expected``."""
+        """Change a message's state if it is still ``expected``; ``refused_s`` more it was refused."""
         ...
 
-    async def recent_sends(self, robot: str | None, since: float) -> list[float]:
-        """When this robot was last written to, oldest first."""
+    async def close_run(self, message_id: int, continuation: Message, now: float) -> bool:
+        """Let the rest of a run, from this message on, go out behind all others, ``continuation`` before it.
+
+        False if the message is no longer planned.
+        """
+        ...
+
+    async def note_write(self, robot: str, moment: Moment, *, forget: int) -> int:
+        """Note that a request goes out to the robot, and forget those up to ``forget``; returns its id."""
+        ...
+
+    async def recent_writes(self, robot: str) -> list[Write]:
+        """The requests to this robot that were not forgotten, oldest first."""
         ...
 
     async def doubt_unfinished_sends(self, now: float) -> int:
         """Mark what an earlier boot was sending as in doubt; returns how many."""
         ...
 
-    async def delivered(self, paused: Sequence[str]) -> list[tuple[Task, bool]]:
-        """Tasks whose messages have all come to rest; True where a paused robot still holds some."""
+    async def delivered(self, paused: Sequence[str]) -> list[tuple[Task, Delivery]]:
+        """Tasks whose messages have all come to rest, or are held by one of these paused robots."""
+        ...
+
+    async def relieved(self) -> list[tuple[Task, Delivery]]:
+        """Completed tasks that warn of messages held by a robot, although none is any more."""
+        ...
+
+    async def keep_warnings(self, task_id: str, warnings: Sequence[TaskWarning], now: float) -> None:
+        """Replace the warnings of a completed task."""
         ...
 
     # showing

@@ -220,12 +220,38 @@ HELD = TaskWarning(
     "Some messages are kept because their robot was removed or disabled.",
     "部分消息因机器人已被移除或停用而保留，尚未送达。",
 )
+REFUSED = TaskWarning(
+    "wecom_refused",
+    "WeCom refused a message; the others were sent. The whole text is at the task's result.",
+    "有消息被企业微信拒收，其余已发送；完整文本可从任务结果获取。",
+)
+DOUBTED = TaskWarning(
+    "delivery_in_doubt",
+    "It was not certain that a message had arrived, so it was sent again: readers may see it twice.",
+    "曾无法确认某条消息是否送达，已重发，读者可能看到重复。",
+)
 
 
-def finish(task: Task, now: float, *, held: bool = False) -> Settled:
-    """Complete a task whose messages have all come to rest; ``held``: a paused robot keeps some of them."""
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """How a task's messages came to rest: whether any is held by a paused robot, was refused, was ever in doubt."""
+
+    held: bool = False
+    refused: bool = False
+    doubted: bool = False
+
+    def warnings(self, earlier: Sequence[TaskWarning]) -> tuple[TaskWarning, ...]:
+        """What to warn of, with the warnings of the stages before."""
+        mine = {HELD: self.held, REFUSED: self.refused, DOUBTED: self.doubted}
+        types = {warning.type for warning in mine}
+        stages = (warning for warning in earlier if warning.type not in types)
+        return (*stages, *(warning for warning, applies in mine.items() if applies))
+
+
+def finish(task: Task, now: float, delivery: Delivery) -> Settled:
+    """Complete a task whose messages have all come to rest."""
     done = change(task, Cause.FINISHED, now)
-    warnings = (*task.warnings, HELD) if held else task.warnings
+    warnings = delivery.warnings(task.warnings)
     return Settled(replace(done, stage=Stage.DONE, waiting_for=None, warnings=warnings), Cause.FINISHED)
 
 

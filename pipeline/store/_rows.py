@@ -182,18 +182,19 @@ def columns_of_message(message: Message) -> dict[str, Any]:
         "kind": message.kind,
         "format": message.format,
         "text": message.text,
-        "bytes": len(message.text.encode()),
+        "content": message.content,
+        "bytes": message.bytes,
     }
 
 
 def _message_of(row: sqlite3.Row) -> Message:
-    return Message(row["number"], row["total"], Kind(row["kind"]), row["format"], row["text"])
+    return Message(row["number"], row["total"], Kind(row["kind"]), row["format"], row["text"], row["content"])
 
 
 def outgoing_of(row: sqlite3.Row) -> Outgoing:
     """Read the message at the head of a lane."""
     state, begins_run = MessageState(row["state"]), bool(row["begins_run"])
-    return Outgoing(row["id"], row["task_id"], _message_of(row), state, row["attempts"], begins_run)
+    return Outgoing(row["id"], row["task_id"], _message_of(row), state, row["attempts"], begins_run, row["refused_s"])
 
 
 def message_row_of(row: sqlite3.Row) -> MessageRow:

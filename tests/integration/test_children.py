@@ -40,7 +40,6 @@ LIMIT_BYTES = 300_000
 SPOKEN = media.compose(media.story(0, 2))
 WAV = media.wav(SPOKEN)
 TONE = media.tone(8.0)
-SEGMENT_S = 3
 WHOLE = Reply(body=WAV)
 PICTURE = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002024401003b")
 
@@ -344,22 +343,17 @@ def test_each_fault_of_a_download_has_its_name(
 # -- segmented streams --------------------------------------------------------------------------
 
 
-def serve_stream(site: Site, *, ended: bool) -> tuple[str, list[bytes]]:
-    """Serve a tone as an HLS stream; returns its address and its segments."""
-    cuts = np.split(TONE, range(SEGMENT_S * media.RATE, len(TONE), SEGMENT_S * media.RATE))
-    segments = [media.mpegts(cut) for cut in cuts]
-    for number, segment in enumerate(segments):
-        site.serve(f"/{number}.ts", Reply(body=segment))
-    entries = "".join(f"#EXTINF:{SEGMENT_S},\n/{number}.ts\n" for number in range(len(segments)))
-    playlist = f"#EXTM3U\n#EXT-X-TARGETDURATION:{SEGMENT_S}\n{entries}" + ("#EXT-X-ENDLIST\n" if ended else "")
-    reply = Reply(body=playlist.encode(), content_type="application/vnd.apple.mpegurl")
-    return site.serve("/stream.m3u8", reply), segments
+def serve_stream(site: Site, *, live: bool = False) -> tuple[str, int]:
+    """Serve a tone as a segmented stream; returns its address and the size of its segments."""
+    files = media.hls(TONE, live=live)
+    for name, body in files.items():
+        site.serve(f"/{name}", Reply(body=body))
+    return f"{site.url}/stream.m3u8", sum(len(body) for name, body in files.items() if name.endswith(".ts"))
 
 
 def test_a_stream_of_segments_is_fetched_whole(site: Site, children: Children) -> None:
     """Segments follow each other, and an estimate of the size refuses nothing that fits."""
-    url, segments = serve_stream(site, ended=True)
-    size = sum(map(len, segments))
+    url, size = serve_stream(site)
     children.fetch("resolve", url)
     assert size == children.fetch("download", url, max_bytes=size)["size_bytes"]
     assert max(line["bytes_total"] for line in children.lines) > size
@@ -367,8 +361,8 @@ def test_a_stream_of_segments_is_fetched_whole(site: Site, children: Children) -
 
 def test_a_missing_segment_is_an_error_and_no_hole(site: Site, children: Children) -> None:
     """A stream without one of its segments is not taken for the whole."""
-    url, _ = serve_stream(site, ended=True)
-    site.serve("/1.ts", Reply(status=500))
+    url, _ = serve_stream(site)
+    site.serve("/stream1.ts", Reply(status=500))
     with pytest.raises(SourceUnreachable, match="HTTP 500"):
         children.fetch_both(url)
 
@@ -409,14 +403,17 @@ def test_a_stream_of_which_nobody_knows_how_far_it_came_is_fetched_anew(
 
 def test_a_live_stream_is_refused(site: Site, children: Children) -> None:
     """A stream without an end is named before anything of it is fetched."""
-    url, _ = serve_stream(site, ended=False)
+    url, _ = serve_stream(site, live=True)
     with pytest.raises(LiveNotSupported):
         children.fetch("resolve", url)
 
 
 # -- decode -------------------------------------------------------------------------------------
 
-CONTAINERS = [media.wav, media.mp3, media.opus, media.flac, media.mp4_with_sound, media.webm, media.mpegts]
+CONTAINERS = [
+    media.wav, media.mp3, media.opus, media.flac, media.m4a, media.aac, media.wma,
+    media.mp4_with_sound, media.webm, media.mkv, media.mov, media.avi, media.mpegts,
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("container", CONTAINERS)

@@ -11,6 +11,7 @@ from pipeline.core.lifecycle import (
     MOST_CRASHES,
     TRANSITIONS,
     Cause,
+    Delivery,
     Failed,
     IllegalTransition,
     Interrupted,
@@ -49,6 +50,7 @@ from pipeline.core.task import (
     Status,
     Summary,
     Task,
+    TaskWarning,
     TranscriptInfo,
     Waiting,
 )
@@ -146,7 +148,7 @@ def test_a_task_is_started_once_and_finished_once() -> None:
         again.task.not_before,
         again.task.failure,
     )
-    done = finish(again.task, 9.0)
+    done = finish(again.task, 9.0, Delivery())
     assert (Status.COMPLETED, Stage.DONE, 9.0) == (done.task.status, done.task.stage, done.task.finished_at)
     with pytest.raises(IllegalTransition):
         claim(done.task, 10.0)
@@ -154,7 +156,15 @@ def test_a_task_is_started_once_and_finished_once() -> None:
 
 def test_a_task_whose_robot_holds_messages_completes_with_a_warning() -> None:
     """A task whose robot holds messages completes with a warning."""
-    assert ["delivery_interrupted"] == [warning.type for warning in finish(PROCESSING, 9.0, held=True).task.warnings]
+    done = finish(PROCESSING, 9.0, Delivery(held=True)).task
+    assert ["delivery_interrupted"] == [warning.type for warning in done.warnings]
+
+
+def test_warnings_say_how_the_messages_came_to_rest() -> None:
+    """What was refused or in doubt is warned of behind what the stages said, and what holds no more is not."""
+    before = (TaskWarning("no_speech", "", ""), *Delivery(held=True, refused=True).warnings(()))
+    after = Delivery(refused=True, doubted=True).warnings(before)
+    assert ["no_speech", "wecom_refused", "delivery_in_doubt"] == [warning.type for warning in after]
 
 
 @pytest.mark.parametrize(
