@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.core.lifecycle import Cause, Failed, Settled, finish, rescue, retry, settle
+from pipeline.core.lifecycle import Cause, Failed, Settled, rescue, retry, settle
 from pipeline.core.retry import RetryPolicy
 from pipeline.core.task import Failure, Lane, Priority, Source, Stage, Status, Task
 from pipeline.core.transcript import Segment
@@ -53,10 +53,10 @@ async def test_a_text_that_failed_waits_behind_all_transcripts(store: TaskStore)
         await add_for(store, task_id, Lane.TEXT)
     await fail(store, "a", Lane.TEXT)
     assert ["b", "c", "a"] == await order(store, Lane.TEXT)
-    done = finish(await claimed(store, "b", Lane.TEXT), NOW)
-    assert await store.save(done, expected=Status.PROCESSING)
-    again = retry(await stored(store, "b"), ["proofread"], ROUTE, NOW)
-    assert await store.restart(again, expected=Status.COMPLETED, dropped=["proofread"])
+    ended = replace(await claimed(store, "b", Lane.TEXT), status=Status.FAILED)
+    assert await store.save(Settled(ended, Cause.FAILED), expected=Status.PROCESSING)
+    again = retry(ended, ["proofread"], ROUTE, NOW)
+    assert await store.restart(again, expected=Status.FAILED, dropped=["proofread"])
     assert ["c", "a", "b"] == await order(store, Lane.TEXT)
 
 
