@@ -46,7 +46,7 @@ from pipeline.service import LoopDied, Service, Watch, run_services
 from pipeline.store.sqlite import SqliteStore
 from pipeline.systemd import tell_systemd
 from pipeline.text_lane import TextLane
-from pipeline.workers import Workers
+from pipeline.workers import Throttle, Workers
 from stages import ROUTE
 from stages.channels.inbox import Inbox
 from stages.channels.wecom import WecomRobot
@@ -124,17 +124,15 @@ async def _run(settings: Settings, load: LoadSettings, folder: DataFolder, keyri
 
     try:
         await store.open()
-        shelf.want(model)
         services: list[Service] = [
-            Rescuer(house, ROUTE),
+            Rescuer(house, ROUTE, bus),
             retention,
+            server,  # until the end: what is new is refused, what is asked is answered
             board,
             workers,
-            dispatcher,
-            text_lane,
             outbox,
             reload,
-            server,
+            Throttle(intake.close, (dispatcher, text_lane), workers),
             announcement,
         ]
         await run_services(services, watch, stop_asked)

@@ -10,7 +10,7 @@ import structlog
 
 from pipeline.core.lifecycle import Settled, Step, cancel, redeliver, retry
 from pipeline.core.notices import cancelled_notice
-from pipeline.core.task import Status, Task
+from pipeline.core.task import Artifacts, Status, Task
 from pipeline.errors import Conflict, InvalidValue, NotFound
 from pipeline.events import EventBus
 from pipeline.executor import Executor, House
@@ -58,7 +58,7 @@ class Control:
             if await self._store.end(settled, expected=task.status, closing=closing):
                 break
         self._executor.interrupt(task_id)
-        await asyncio.to_thread(self._house.clear_work, task_id)
+        await asyncio.to_thread(self._house.clear_work, task_id, task.artifacts)
         self._tell(settled)
         return True
 
@@ -109,7 +109,7 @@ class Control:
         if not await self._store.delete(task_id):
             task = await self._get(task_id)
             raise Conflict(f"it is {task.status}: cancel it first")
-        await asyncio.to_thread(self._house.remove_files, task_id)
+        await asyncio.to_thread(self._house.clear_work, task_id, Artifacts())
         log.info("deleted", task=task_id)
 
     async def _get(self, task_id: str) -> Task:

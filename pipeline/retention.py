@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import structlog
 
+from pipeline.core.task import Artifacts
 from pipeline.executor import House
 from pipeline.service import Watch
 
@@ -50,7 +51,7 @@ class Retention:
             if not gone.count:
                 break
             for task_id in (*gone.tasks, *gone.texts):
-                await asyncio.to_thread(self._house.remove_files, task_id)
+                await asyncio.to_thread(self._house.clear_work, task_id, Artifacts())
             log.info("too old", tasks=len(gone.tasks), texts=len(gone.texts), unlisted=gone.unlisted)
         while await self._house.store.give_space_back():
             pass

@@ -34,11 +34,11 @@ DELETE FROM request_key WHERE made_at <= :before;
 INSERT INTO request_key (owner, key, body, accepted, made_at) VALUES (:owner, :key, :body, :accepted, :now);
 
 -- name: insert_task
-INSERT INTO task (id, owner, work_key, client_ref, url, canonical, download_url, search, options, priority, status, stage, lane,
-                  waiting_for, attempt, max_attempts, not_before, layers, warnings, failure,
+INSERT INTO task (id, owner, work_key, client_ref, url, canonical, download_url, host, search, options, priority,
+                  status, stage, lane, waiting_for, attempt, max_attempts, not_before, layers, warnings, failure,
                   created_at, started_at, updated_at, finished_at)
-VALUES (:id, :owner, :work_key, :client_ref, :url, :canonical, :download_url, :search, :options, :priority, :status, :stage, :lane,
-        :waiting_for, :attempt, :max_attempts, :not_before, :layers, :warnings, :failure,
+VALUES (:id, :owner, :work_key, :client_ref, :url, :canonical, :download_url, :host, :search, :options, :priority,
+        :status, :stage, :lane, :waiting_for, :attempt, :max_attempts, :not_before, :layers, :warnings, :failure,
         :created_at, :started_at, :updated_at, :finished_at);
 
 ---------------------------------------------------------------------------------------------------
@@ -47,7 +47,7 @@ VALUES (:id, :owner, :work_key, :client_ref, :url, :canonical, :download_url, :s
 -- name: waiting_by_priority
 SELECT id FROM task
  WHERE lane = :lane AND running_boot IS NULL AND status IN ('pending', 'processing', 'retrying')
-   AND coalesce(not_before, 0) <= :now
+   AND coalesce(not_before, 0) <= :now AND host NOT IN (SELECT value FROM json_each(:hosts_left_alone))
  ORDER BY priority DESC, turn, number LIMIT :limit;
 
 -- name: take_turn
@@ -89,18 +89,27 @@ SELECT min(not_before) FROM task WHERE status = 'retrying';
 -- name: update_task
 UPDATE task
    SET status = :status, stage = :stage, waiting_for = :waiting_for, attempt = :attempt, not_before = :not_before,
-       layers = :layers, warnings = :warnings, failure = :failure,
+       layers = :layers, warnings = :warnings, failure = :failure, faults = :faults, blame = :blame,
        started_at = :started_at, updated_at = :updated_at, finished_at = :finished_at,
        listed = listed OR :finished_at IS NULL,
-       running_boot = :running_boot,
+       running_boot = :running_boot, at_work = 0,
        percent = CASE WHEN :status = 'completed' THEN 100.0 ELSE percent END
  WHERE id = :id AND status = :expected;
+
+-- name: number_again
+UPDATE task SET sequence = :sequence WHERE id = :id;
 
 -- name: boot_of
 SELECT running_boot FROM task WHERE id = :id;
 
 -- name: release
-UPDATE task SET running_boot = NULL WHERE id = :id;
+UPDATE task SET running_boot = NULL, at_work = 0 WHERE id = :id;
+
+-- name: share_blame
+UPDATE task
+   SET at_work = 0,
+       blame = blame + 1.0 / (SELECT count(*) FROM task AS other WHERE other.at_work = 1 AND other.running_boot <> :boot_id)
+ WHERE at_work = 1 AND running_boot <> :boot_id;
 
 -- name: orphans
 SELECT id FROM task
@@ -113,6 +122,12 @@ SELECT id FROM task
 -- name: enter_stage
 UPDATE task SET stage = :stage, percent = max(percent, :percent), waiting_for = NULL, updated_at = :now
  WHERE id = :id AND status = 'processing';
+
+-- name: begin_work
+UPDATE task SET at_work = 1 WHERE id = :id AND status = 'processing';
+
+-- name: note_gain
+UPDATE task SET at_work = 0, blame = 0 WHERE id = :id AND (at_work = 1 OR blame > 0);
 
 -- name: wait_for
 UPDATE task SET waiting_for = :waiting_for, updated_at = :now

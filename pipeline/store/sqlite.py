@@ -78,8 +78,12 @@ class SqliteStore:
 
     # Moving
 
-    async def claim(self, lane: Lane, now: float, task_id: str | None = None) -> Settled | None:
-        return await self._units.write(lambda conn: _tasks.claim(conn, self._boot_id, lane, now, task_id))
+    async def claim(
+        self, lane: Lane, now: float, task_id: str | None = None, *, hosts_left_alone: Sequence[str] = ()
+    ) -> Settled | None:
+        return await self._units.write(
+            lambda conn: _tasks.claim(conn, self._boot_id, lane, now, task_id, hosts_left_alone)
+        )
 
     async def waiting(self, lane: Lane, now: float, *, after: int = 0, limit: int = 100) -> list[Task]:
         return await self._units.read(lambda conn: _tasks.waiting(conn, lane, now, after, limit))
@@ -107,7 +111,7 @@ class SqliteStore:
         return await self._units.write(lambda conn: _tasks.send_again(conn, self._route, settled, expected=expected))
 
     async def orphans(self) -> list[Task]:
-        return await self._units.read(lambda conn: _tasks.orphans(conn, self._boot_id))
+        return await self._units.write(lambda conn: _tasks.orphans(conn, self._boot_id))
 
     # Working
 
@@ -116,6 +120,9 @@ class SqliteStore:
 
     async def enter(self, task_id: str, stage: Stage, now: float) -> bool:
         return await self._units.write(lambda conn: _tasks.enter(conn, self._route, task_id, stage, now))
+
+    async def begin(self, task_id: str) -> None:
+        await self._units.write(lambda conn: _tasks.begin(conn, task_id))
 
     async def wait_for(self, task_id: str, waiting_for: str | None, now: float) -> None:
         await self._units.write(lambda conn: _tasks.wait_for(conn, task_id, waiting_for, now))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.core.lifecycle import Settled, cancel, finish, retry
+from pipeline.core.lifecycle import Delivery, Settled, cancel, finish, retry
 from pipeline.core.messages import Kind, Message, MessageState
 from pipeline.core.task import LayerState, Status, Task
 from pipeline.core.transcript import Segment
@@ -30,7 +30,7 @@ async def complete(store: TaskStore, task_id: str, finished_at: float) -> None:
     await compose(store, task_id, run("text"))
     await store.keep_segments(task_id, [Segment(0, 0.0, 1.0, "text")])
     await send(store)
-    await store.save(finish(await stored(store, task_id), finished_at), expected=Status.PROCESSING)
+    await store.save(finish(await stored(store, task_id), finished_at, Delivery()), expected=Status.PROCESSING)
 
 
 async def send(store: TaskStore) -> None:
@@ -99,7 +99,7 @@ async def test_what_is_unfinished_or_unsent_is_kept(store: TaskStore) -> None:
     await claimed(store, "in hand")
     await end(store, "in hand", OLD)
     await compose(store, "held", run("text", robot="gone"))
-    await store.save(finish(await stored(store, "held"), OLD, held=True), expected=Status.PROCESSING)
+    await store.save(finish(await stored(store, "held"), OLD, Delivery(held=True)), expected=Status.PROCESSING)
     assert Retired((), (), 0) == await retire(store, texts_days=1, tasks_days=1)
     await store.release("in hand")
     assert Retired(("in hand",), (), 0) == await retire(store, texts_days=1, tasks_days=1)
