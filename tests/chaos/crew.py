@@ -120,11 +120,12 @@ class Life:
         self.store = SqliteStore(self.folder / "transcribed.db", ROUTE, f"boot {self.boot}")
         house = House(Bridge(asyncio.get_running_loop()), self.store, Zygote(()), live, lambda _task_id, _reading: None)
         self.dispatcher = Dispatcher(house, self.hands, Shelf(), [DEVICE], ROUTE, bus, watch)  # type: ignore[arg-type] # played
-        self.outbox = Outbox(self.store, dict(self.robots), 1200, watch, finish=self.dispatcher.finish_delivered)
+        self.outbox = Outbox(self.store, dict(self.robots), live, watch, finish=self.dispatcher.finish_delivered)
         self.dispatcher.wake = Wakers(lambda: None, self.outbox.wake)
         self.intake = Intake(self.store, live, self.dispatcher.hint, house.work_folder)
         self.control = Control(house, Executor(house, ()), ROUTE, bus, self._wake)
         self._house = house
+        self._bus = bus
 
     def _wake(self) -> None:
         self.dispatcher.hint()
@@ -132,7 +133,7 @@ class Life:
 
     async def begin(self) -> None:
         await self.store.open()
-        for service in (Rescuer(self._house, ROUTE), self.dispatcher, self.outbox):
+        for service in (Rescuer(self._house, ROUTE, self._bus), self.dispatcher, self.outbox):
             await service.start()
 
     async def end(self) -> None:
@@ -210,7 +211,7 @@ def _settings(folder: Path) -> Settings:
         "transcribe": {"model": "demo"},
         "concurrent": {"max_workers": 2, "queue_size": 1000},
         "scheduler": {"retry_delay_s": 0, "batch_schedule_interval_s": 60},
-        "wechat": {"webhook": webhook},
+        "wechat": {"webhook": webhook, "per_minute": 1200},
     }
     return Settings.model_validate(sections)
 

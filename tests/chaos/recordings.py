@@ -19,38 +19,11 @@ from tests.fakes import media
 
 SEGMENT_S = 0.5
 """Length of one segment; a recording of twelve is 190 KB."""
-_WORDS = [
-    "anchor",
-    "basket",
-    "candle",
-    "dancer",
-    "engine",
-    "forest",
-    "garden",
-    "harbor",
-    "island",
-    "jacket",
-    "kettle",
-    "ladder",
-    "market",
-    "needle",
-    "orange",
-    "pepper",
-    "quiver",
-    "ribbon",
-    "saddle",
-    "temple",
-    "umbrella",
-    "velvet",
-    "window",
-    "yellow",
-    "zipper",
-    "bridge",
-    "copper",
-    "desert",
-    "feather",
-    "glacier",
-]
+# fmt: off
+_WORDS = ["anchor", "basket", "candle", "dancer", "engine", "forest", "garden", "harbor", "island", "jacket", "kettle",
+          "ladder", "market", "needle", "orange", "pepper", "quiver", "ribbon", "saddle", "temple", "velvet", "window",
+          "yellow", "zipper", "bridge", "copper", "desert", "feather", "glacier"]
+# fmt: on
 
 Fault: TypeAlias = Literal["die", "hang", "kill the daemon", "stop the daemon"]
 
@@ -94,7 +67,5 @@ def told_by(samples: Path) -> Recording:
 def speaking_of(number: int, segments: int = 12) -> tuple[str, ...]:
     """Sentences that no other number has."""
     chosen = random.Random(number)  # noqa: S311 - the same words every time are wanted
-    return tuple(
-        f"Part {place + 1} of tape {number} tells of {' and '.join(chosen.sample(_WORDS, 3))}."
-        for place in range(segments)
-    )
+    things = [" and ".join(chosen.sample(_WORDS, 3)) for _ in range(segments)]
+    return tuple(f"Part {place} of tape {number} tells of {told}." for place, told in enumerate(things, start=1))

@@ -29,29 +29,28 @@ BAD = 0.05
 
 
 async def test_random_kills_lose_nothing(
-    tmp_path: Path, seed: int, chance: random.Random, whole: bool, note: Note
+    tmp_path: Path, seed: int, chance: random.Random, note: Note, *, whole: bool
 ) -> None:
     """Killed at random instants with 20 tasks in flight, the daemon loses, reorders, interleaves and leaves nothing.
 
     What it repeats is the one message a robot that was in doubt, at once.
     """
-    kills = 200 if whole else 10
+    kills = 200 if whole else 38
     with world(tmp_path, robots=("red", "blue")) as made:
         tapes = _tapes(made, chance)
         for _ in range(kills):
             await _live(made, chance, tapes)
         made.daemon.start()
         balance = await close_books(made)
-    note(
-        "F1", f"{kills} random kills, {IN_FLIGHT} in flight (seed {seed})", "0 lost, 0 disorder, 0 interleaves", balance
-    )
-    note("F1", "repeats a robot and kill", "<= 1, all adjacent", balance.most_repeats_per_kill)
+    what = f"{kills} random kills, {IN_FLIGHT} in flight (seed {seed})"
+    note("F1", what, "0 lost, 0 out of order, 0 interleaved", balance)
+    note("F1", "most repeats of one robot after one kill", "1, adjacent", balance.most_repeats_per_kill)
     balance.check()
     assert balance.most_repeats_per_kill <= 1
 
 
 async def test_kills_at_the_worst_instants_repeat_only_what_must_be_in_doubt(
-    tmp_path: Path, whole: bool, note: Note
+    tmp_path: Path, note: Note, *, whole: bool
 ) -> None:
     """Killed at any of twelve named instants, the daemon goes on from there.
 
@@ -126,7 +125,7 @@ async def _happen(made: World, events: int) -> None:
     before = made.events
     try:
         async with asyncio.timeout(LONGEST_LIFE_S):
-            while made.events < before + events:
+            while made.events < before + events:  # noqa: ASYNC110 - what is waited for is counted by three servers
                 await asyncio.sleep(LOOK_EVERY_S)
     except TimeoutError:
         return  # it had less to do

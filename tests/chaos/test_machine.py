@@ -185,7 +185,7 @@ class Machine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.life.in_hand)
     @rule(which=Which, retries=st.sampled_from([0, 1, 5]), times_out=st.booleans())
-    def fail(self, which: int, retries: int, times_out: bool) -> None:
+    def fail(self, which: int, *, retries: int, times_out: bool) -> None:
         hands = self.life.in_hand
         self.life.fail(hands[which % len(hands)], retries=retries, times_out=times_out)
 
@@ -193,7 +193,7 @@ class Machine(RuleBasedStateMachine):
 
     @precondition(lambda self: self._busy())
     @rule(robot=robots, taken=st.booleans())
-    def fault(self, robot: str, taken: bool) -> None:
+    def fault(self, robot: str, *, taken: bool) -> None:
         """No answer: the message was taken or not, and the daemon cannot know."""
         self._answer(robot, InDoubt("no answer"), taken=taken)
 
@@ -222,7 +222,7 @@ class Machine(RuleBasedStateMachine):
     # -- deaths
 
     @rule(taken=st.booleans())
-    def kill_and_restart(self, taken: bool) -> None:
+    def kill_and_restart(self, *, taken: bool) -> None:
         """Die in the middle of everything; a message in flight may have been taken or not."""
         for name in self._busy():
             robot = self.robots[name]
@@ -288,7 +288,7 @@ class Machine(RuleBasedStateMachine):
         return all(known.status.final for known in self.tasks.values()) and not unsent and not self.life.in_hand
 
 
-def test_any_sequence_leaves_the_books_in_order(whole: bool, note: Note) -> None:
+def test_any_sequence_leaves_the_books_in_order(note: Note, *, whole: bool) -> None:
     """After any sequence of wishes, work, faults and deaths every accepted task has a row and one final state.
 
     What a group has seen follows the plan but for adjacent repeats; at most one message a robot is in doubt; in the
