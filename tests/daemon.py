@@ -141,12 +141,15 @@ class Daemon:
     def stop(self) -> int:
         """Ask it to stop; returns its exit code."""
         self._process.send_signal(signal.SIGTERM)
+        return self.wait()
+
+    def wait(self) -> int:
+        """Wait until it has ended; returns its exit code. It is not given longer than a stop may take."""
         try:
-            code = self._process.wait(STOP_TIMEOUT_S)
+            return self._process.wait(STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             raise
-        return code
 
     def log(self) -> list[Json]:
         """Every line of the log file so far."""

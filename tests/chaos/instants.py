@@ -1,18 +1,20 @@
-"""The worst instants to die at, each set as a trap that a fake or the recognizer springs."""
+"""The worst instants to be killed or stopped at, each set as a trap that a fake or the recognizer springs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from tests.chaos.recordings import Recording
-from tests.chaos.world import World, key_of
+from tests.chaos.world import Deed, World, key_of
 from tests.fakes.llm import Asked, Fault as LlmFault
 from tests.fakes.site import Reply
 from tests.fakes.wecom import Fault
 
-Trap = tuple[str, Recording]
+Trap: TypeAlias = tuple[str, Recording]
 """The address of a tape and the tape."""
+SetTrap: TypeAlias = Callable[[World, Deed], Trap]
 
 SLOW = 400_000
 """Bytes a second of a download that is to be met in the middle."""
@@ -23,7 +25,8 @@ class Instant:
     """One of them, and what it costs at most."""
 
     name: str
-    set_trap: Callable[[World], Trap]
+    set_trap: SetTrap
+    """Puts a tape on the site, and has the deed done to the daemon when it comes to this point."""
     repeats: int = 0
     """Messages that the robot gets twice: exactly so many."""
     visits: int = 2
@@ -32,50 +35,52 @@ class Instant:
     """Questions to the LLM that were on their way and are asked again, at most."""
     struck_by_client: bool = False
     """Nobody strikes but who has just read the 202."""
+    frozen: bool = False
+    """The daemon is held still while it is answered, so that it surely dies without having read."""
 
 
-def _plain(world: World) -> Trap:
+def _plain(world: World, _deed: Deed) -> Trap:
     tape = world.tape()
     return world.serve(tape), tape
 
 
-def _on_the_page(world: World) -> Trap:
+def _on_the_page(world: World, deed: Deed) -> Trap:
     tape = world.tape()
     fine = Reply(body=tape.wav())
-    return world.serve(tape, Reply(body=tape.wav(), strike=world.strike), fine), tape
+    return world.serve(tape, Reply(body=tape.wav(), strike=world.doing(deed)), fine), tape
 
 
-def _in_the_download(share: float) -> Callable[[World], Trap]:
-    def set_trap(world: World) -> Trap:
+def _in_the_download(share: float) -> SetTrap:
+    def set_trap(world: World, deed: Deed) -> Trap:
         tape = world.tape()
         body = tape.wav()
-        struck = Reply(body=body, bytes_per_s=SLOW, strike=world.strike, strike_after=int(len(body) * share))
+        struck = Reply(body=body, bytes_per_s=SLOW, strike=world.doing(deed), strike_after=int(len(body) * share))
         return world.serve(tape, Reply(body=body), struck, Reply(body=body)), tape
 
     return set_trap
 
 
-def _in_the_recognizer(at: int) -> Callable[[World], Trap]:
-    def set_trap(world: World) -> Trap:
-        tape = world.tape(fault="kill the daemon", at=at, pace_s=0.02)
+def _in_the_recognizer(at: int) -> SetTrap:
+    def set_trap(world: World, deed: Deed) -> Trap:
+        tape = world.tape(fault=f"{deed} the daemon", at=at, pace_s=0.02)
         return world.serve(tape), tape
 
     return set_trap
 
 
-def _at_the_llm(fault: Callable[[World], LlmFault], chosen: Callable[[Asked], bool]) -> Callable[[World], Trap]:
-    def set_trap(world: World) -> Trap:
-        once = [fault(world)]
+def _at_the_llm(fault: Callable[[World, Deed], LlmFault], chosen: Callable[[Asked], bool]) -> SetTrap:
+    def set_trap(world: World, deed: Deed) -> Trap:
+        once = [fault(world, deed)]
         world.llm.fault_of = lambda asked: once.pop() if once and chosen(asked) else None
-        return _plain(world)
+        return _plain(world, deed)
 
     return set_trap
 
 
-def _at_the_robot(fault: Callable[[World], Fault]) -> Callable[[World], Trap]:
-    def set_trap(world: World) -> Trap:
-        world.wecom.robot(key_of("red")).script(None, fault(world))
-        return _plain(world)
+def _at_the_robot(fault: Callable[[World, Deed], Fault]) -> SetTrap:
+    def set_trap(world: World, deed: Deed) -> Trap:
+        world.wecom.robot(key_of("red")).script(None, fault(world, deed))
+        return _plain(world, deed)
 
     return set_trap
 
@@ -89,33 +94,36 @@ ALL = (
     Instant("the sixth segment has been told", _in_the_recognizer(6)),
     Instant(
         "a chunk is to be proofread",
-        _at_the_llm(lambda world: LlmFault(on_arrival=world.strike), lambda asked: not asked.is_summary),
+        _at_the_llm(lambda world, deed: LlmFault(on_arrival=world.doing(deed)), lambda asked: not asked.is_summary),
         questions=4,
     ),
     Instant(
         "a proofread chunk is answered, not read",
         _at_the_llm(
-            lambda world: LlmFault(on_arrival=world.freeze, on_answered=world.strike),
+            lambda world, deed: LlmFault(on_arrival=world.freeze, on_answered=world.doing(deed)),
             lambda asked: not asked.is_summary,
         ),
         questions=4,
+        frozen=True,
     ),
     Instant(
         "the summary is asked for",
-        _at_the_llm(lambda world: LlmFault(on_arrival=world.strike), lambda asked: asked.is_summary),
-        questions=1,
+        _at_the_llm(lambda world, deed: LlmFault(on_arrival=world.doing(deed)), lambda asked: asked.is_summary),
+        questions=4,
     ),
     Instant(
-        "a message has come and is not taken", _at_the_robot(lambda world: Fault(status=503, on_arrival=world.strike))
+        "a message has come and is not taken",
+        _at_the_robot(lambda world, deed: Fault(status=503, on_arrival=world.doing(deed))),
     ),
     Instant(
         "a message is taken, not answered",
-        _at_the_robot(lambda world: Fault(on_arrival=world.strike)),
+        _at_the_robot(lambda world, deed: Fault(on_arrival=world.doing(deed))),
         repeats=1,
     ),
     Instant(
         "a message is answered, not read",
-        _at_the_robot(lambda world: Fault(on_arrival=world.freeze, on_answered=world.strike)),
+        _at_the_robot(lambda world, deed: Fault(on_arrival=world.freeze, on_answered=world.doing(deed))),
         repeats=1,
+        frozen=True,
     ),
 )

@@ -216,6 +216,5 @@ def _log(world: World) -> list[str]:
 
 def _most_a_kill(world: World, robot: str, delivery: Delivery) -> int:
     """The most repeats between one kill and the next."""
-    marks = [kill.taken[robot] for kill in world.kills]
-    spans = zip(marks, [*marks[1:], len(arrived(world, robot))], strict=True)
-    return max((sum(start <= place < end for place in delivery.repeats) for start, end in spans), default=0)
+    marks = [*(kill.taken[robot] for kill in world.kills), len(arrived(world, robot))]
+    return max((sum(start <= place < end for place in delivery.repeats) for start, end in pairwise(marks)), default=0)

@@ -72,11 +72,11 @@ async def test_kills_at_the_worst_instants_repeat_only_what_must_be_in_doubt(
 async def _die_at(instant: Instant, made: World) -> None:
     """Have the daemon killed at this instant, start it again, and see what it does once more."""
     visits, questions, shown = len(made.site.requests), len(made.llm.asked), len(arrived(made, "red"))
-    url, tape = instant.set_trap(made)
+    url, tape = instant.set_trap(made, "kill")
     async with Client(made.daemon) as client:
         task_id = await made.submit(client, url, tape)
         if instant.struck_by_client:
-            made.strike()
+            made.doing("kill")()
         await made.died()
     made.daemon.start()
     async with Client(made.daemon) as client:

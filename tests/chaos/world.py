@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import itertools
 import os
 import select
 import signal
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import aiohttp
 
@@ -30,6 +31,9 @@ UNFINISHED = ("pending", "processing", "retrying")
 CHILDREN_S = 2.0
 """A daemon that was killed has taken its children along by then."""
 FINISH_S = 300.0
+
+Deed: TypeAlias = Literal["kill", "stop"]
+SIGNALS: dict[Deed, signal.Signals] = {"kill": signal.SIGKILL, "stop": signal.SIGTERM}
 
 
 def key_of(robot: str) -> str:
@@ -114,13 +118,17 @@ class World:
         pages = [await client.get("/api/tasks", status=status, limit=200) for status in UNFINISHED]
         return sum(len(page["data"]["tasks"]) for _, page in pages)
 
-    def strike(self) -> None:
-        """Kill the daemon at this instant; to be called by a fake."""
-        os.kill(self.daemon.pid, signal.SIGKILL)
+    def doing(self, deed: Deed) -> Callable[[], None]:
+        """What a fake is to call to have the daemon killed, or asked to stop, at that instant."""
+        return functools.partial(self.send, SIGNALS[deed])
+
+    def send(self, signal_number: int) -> None:
+        """Send a signal to the daemon."""
+        os.kill(self.daemon.pid, signal_number)
 
     def freeze(self) -> None:
-        """Hold the daemon where it is; only ``strike`` ends that."""
-        os.kill(self.daemon.pid, signal.SIGSTOP)
+        """Hold the daemon where it is; only a kill ends that."""
+        self.send(signal.SIGSTOP)
 
     def kill(self) -> None:
         """Kill the daemon, whatever it is doing."""
