@@ -5,6 +5,7 @@ from __future__ import annotations
 from pipeline.errors import (
     BodyTooLarge,
     Conflict,
+    IdempotencyConflict,
     InvalidBody,
     InvalidJson,
     LayerAbsent,
@@ -22,6 +23,7 @@ from pipeline.http.deps import Route
 from pipeline.http.layers import MEDIA_TYPES
 from pipeline.http.openapi import WRONG_FIELD
 from pipeline.http.schema import RetryBody, SubmitBody
+from pipeline.intake import KEY_HEADER
 
 _BODY = (InvalidJson, InvalidBody, BodyTooLarge, UnsupportedMediaType, *WRONG_FIELD)
 _ACCEPTED = (shapes.AcceptedTask, shapes.AcceptedTasks)
@@ -32,10 +34,11 @@ ROUTES: tuple[Route, ...] = (
         "POST",
         "/api/transcribe",
         views.submit,
+        headers=(KEY_HEADER,),
         body=SubmitBody,
         form=True,
         answers={202: _ACCEPTED, 200: _ACCEPTED},
-        refusals=(*_BODY, UrlRefused, ModelUnavailable, QueueFull, ShuttingDown, NoSpace),
+        refusals=(*_BODY, UrlRefused, ModelUnavailable, IdempotencyConflict, QueueFull, ShuttingDown, NoSpace),
     ),
     Route(
         "GET",
