@@ -41,11 +41,12 @@ from pipeline.ports import Channel
 from pipeline.progress_board import ProgressBoard
 from pipeline.reload import Reload
 from pipeline.rescuer import Rescuer
+from pipeline.retention import Retention
 from pipeline.service import LoopDied, Service, Watch, run_services
 from pipeline.store.sqlite import SqliteStore
 from pipeline.systemd import tell_systemd
 from pipeline.text_lane import TextLane
-from pipeline.workers import Workers
+from pipeline.workers import Throttle, Workers
 from stages import ROUTE
 from stages.channels.inbox import Inbox
 from stages.channels.wecom import WecomRobot
@@ -118,20 +119,20 @@ async def _run(settings: Settings, load: LoadSettings, folder: DataFolder, keyri
 
     reload = Reload(live, lambda: _with_model(load(), devices), adopt, watch, reload_asked)
     workers = Workers(house, engine, settle_rest=dispatcher.settle_rest)
+    retention = Retention(house, watch)
     announcement = _Announcement(folder, server, devices, settings)
 
-    await store.open()
     try:
-        shelf.want(model)
+        await store.open()
         services: list[Service] = [
-            Rescuer(house, ROUTE),
+            Rescuer(house, ROUTE, bus),
+            retention,
+            server,  # until the end: what is new is refused, what is asked is answered
             board,
             workers,
-            dispatcher,
-            text_lane,
             outbox,
             reload,
-            server,
+            Throttle(intake.close, (dispatcher, text_lane), workers),
             announcement,
         ]
         await run_services(services, watch, stop_asked)

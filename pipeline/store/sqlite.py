@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipeline.core.lifecycle import Delivery, Settled, Step
 from pipeline.core.messages import Message, MessageState, Run
+from pipeline.core.placement import Device
 from pipeline.core.progress import Progress
 from pipeline.core.task import Lane, Stage, Status, Task, TaskWarning
 from pipeline.core.transcript import Segment
@@ -24,11 +25,12 @@ from pipeline.ports import (
     Replayed,
     Reply,
     RequestKey,
+    Retired,
     TaskView,
     TooLong,
     Write,
 )
-from pipeline.store import _file, _keys, _outbox, _tasks, _views
+from pipeline.store import _file, _keeping, _keys, _outbox, _tasks, _views
 from pipeline.store._unit import UnitsOfWork
 
 
@@ -76,8 +78,12 @@ class SqliteStore:
 
     # Moving
 
-    async def claim(self, lane: Lane, now: float, task_id: str | None = None) -> Settled | None:
-        return await self._units.write(lambda conn: _tasks.claim(conn, self._boot_id, lane, now, task_id))
+    async def claim(
+        self, lane: Lane, now: float, task_id: str | None = None, *, hosts_left_alone: Sequence[str] = ()
+    ) -> Settled | None:
+        return await self._units.write(
+            lambda conn: _tasks.claim(conn, self._boot_id, lane, now, task_id, hosts_left_alone)
+        )
 
     async def waiting(self, lane: Lane, now: float, *, after: int = 0, limit: int = 100) -> list[Task]:
         return await self._units.read(lambda conn: _tasks.waiting(conn, lane, now, after, limit))
@@ -105,7 +111,7 @@ class SqliteStore:
         return await self._units.write(lambda conn: _tasks.send_again(conn, self._route, settled, expected=expected))
 
     async def orphans(self) -> list[Task]:
-        return await self._units.read(lambda conn: _tasks.orphans(conn, self._boot_id))
+        return await self._units.write(lambda conn: _tasks.orphans(conn, self._boot_id))
 
     # Working
 
@@ -114,6 +120,9 @@ class SqliteStore:
 
     async def enter(self, task_id: str, stage: Stage, now: float) -> bool:
         return await self._units.write(lambda conn: _tasks.enter(conn, self._route, task_id, stage, now))
+
+    async def begin(self, task_id: str) -> None:
+        await self._units.write(lambda conn: _tasks.begin(conn, task_id))
 
     async def wait_for(self, task_id: str, waiting_for: str | None, now: float) -> None:
         await self._units.write(lambda conn: _tasks.wait_for(conn, task_id, waiting_for, now))
@@ -199,3 +208,17 @@ class SqliteStore:
 
     async def messages(self, task_id: str) -> list[MessageRow]:
         return await self._units.read(lambda conn: _outbox.messages(conn, task_id))
+
+    # Keeping
+
+    async def delete(self, task_id: str) -> bool:
+        return await self._units.write(lambda conn: _keeping.delete(conn, task_id))
+
+    async def retire(self, *, texts_before: float, tasks_before: float, limit: int) -> Retired:
+        return await self._units.write(lambda conn: _keeping.retire(conn, texts_before, tasks_before, limit))
+
+    async def give_space_back(self) -> bool:
+        return await self._units.write(_keeping.give_space_back)
+
+    async def note_devices(self, devices: Sequence[Device], now: float) -> None:
+        await self._units.write(lambda conn: _keeping.note_devices(conn, devices, now))
