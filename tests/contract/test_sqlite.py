@@ -222,7 +222,6 @@ HOT = {
     "next_message": "message_unsent",
     "recent_writes": "written_to",
     "delivered": "task_delivering",
-    "relieved": "task_held",
     "page": "task_of_owner",
     "position": "task_first_start",
     "positions": "task_first_start",
