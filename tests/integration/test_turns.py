@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import os
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ from tests.fakes.server import Record
 from tests.turns import Turns
 
 NO_TIME_S = 0.05
+LOOK_S = 0.002
 
 
 class Guest:
@@ -43,12 +47,25 @@ def file(tmp_path: Path) -> Path:
     return room
 
 
+def is_locked(path: Path) -> bool:
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(opened)
+    return False
+
+
 def test_one_alone_waits_until_all_have_left_and_is_not_overtaken(file: Path) -> None:
     """Many are in at once; one who wants to be alone comes after them, and before those who came later."""
     diary: Record[str] = Record()
     first, second = (Guest(file, name, diary, alone=False) for name in ("first", "second"))
     diary.wait(lambda lines: len(lines) == 2)
     lonely = Guest(file, "lonely", diary, alone=True)
+    while not is_locked(file.parent):  # nothing tells who waits for a lock but trying it
+        time.sleep(LOOK_S)
     with pytest.raises(TimeoutError):
         diary.wait(lambda lines: len(lines) > 2, NO_TIME_S)
     late = Guest(file, "late", diary, alone=False)
