@@ -27,8 +27,10 @@ class Workers:
         Calls to the loop are answered until the last thread has ended: a product in hand is still stored.
         """
         self._house.stop.raise_now()
-        await self._house.bridge.join()
-        self._house.bridge.close()
-        await self._settle_rest()
-        await asyncio.to_thread(self._engine.close)
-        await asyncio.to_thread(self._house.zygote.close)
+        try:
+            await self._house.bridge.join()
+            self._house.bridge.close()
+            await self._settle_rest()
+        finally:
+            await asyncio.to_thread(self._engine.close)
+            await asyncio.to_thread(self._house.zygote.close)
