@@ -54,7 +54,7 @@ class Control:
             if await self._store.end(settled, expected=task.status, closing=closing):
                 break
         self._executor.interrupt(task_id)
-        await asyncio.to_thread(self._house.clear_work, task_id)
+        await asyncio.to_thread(self._house.clear_work, task_id, task.artifacts)
         self._tell(settled)
         return True
 

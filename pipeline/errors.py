@@ -20,7 +20,8 @@
     │   │           SourceUnsupported LiveNotSupported PlaylistNotAllowed
     │   ├── file    DownloadTruncated DownloadTooLarge DownloadTimeout
     │   ├── media   MediaInvalid MediaNoAudio MediaTooLong DecodeFailed
-    │   ├── model   ModelMissing ModelCorrupt EngineFailed WorkerStalled TranscribeTimeout
+    │   ├── model   ModelMissing ModelCorrupt EngineFailed WorkerStalled WorkerCrashed
+    │   │           TranscribeTimeout
     │   └── house   DiskFull InternalFailure
     ├── LlmFailed                  an LLM gave no answer; the text is made without it, the task goes on
     │   ├── LlmAuth LlmQuota LlmModel
@@ -379,6 +380,11 @@ class StageFailed(TranscribedError):
     spoils: ClassVar[tuple[str, ...]] = ()
     """Products, by their field of ``Artifacts``, that the next attempt has to make anew."""
 
+    def __init__(self, detail: str = "", *, wish_s: float | None = None) -> None:
+        """Keep what is particular about this one, and for how many seconds the other side wants to be left alone."""
+        super().__init__(detail)
+        self.wish_s = wish_s
+
 
 class SourceForbidden(StageFailed):
     """The site refuses access to this video."""
@@ -560,6 +566,17 @@ class WorkerStalled(StageFailed):
             "请重试；较慢的机器需要调大 transcribe.stall_s 或换用较小的模型。")  # fmt: skip
     retries = 2
     times_out = True
+
+
+class WorkerCrashed(StageFailed):
+    """What works on this recording dies of it again and again."""
+
+    type = "worker_crashed"
+    message_zh = "处理这个文件的进程屡次崩溃。"
+    cure = (
+        "Try another version or format of the recording; the log has the last words of what died.",
+        "请换用该音视频的其他版本或格式；崩溃进程最后的输出见日志。",
+    )
 
 
 class TranscribeTimeout(StageFailed):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from pipeline.config import Settings
-from pipeline.core.lifecycle import Settled
+from pipeline.core.lifecycle import Delivery, Settled
 from pipeline.core.messages import Message, MessageState, Run
 from pipeline.core.progress import Progress
 from pipeline.core.task import FREE, Artifacts, Lane, LayerState, Product, Stage, Status, Task, TaskWarning, Usage
@@ -111,6 +111,7 @@ class StageContext(Protocol):
         *,
         timeout_s: float,
         stall_s: float | None = None,
+        may_finish: bool = False,
     ) -> dict[str, Any]:
         """Run a program of ours in a supervised child process and wait for its result.
 
@@ -120,6 +121,7 @@ class StageContext(Protocol):
             on_line: called with every line it prints before its result.
             timeout_s: the whole child's time.
             stall_s: longest time between two lines.
+            may_finish: whether it has a while to finish when the daemon is asked to stop; otherwise it ends at once.
 
         Raises:
             StageFailed: the failure the child named.
@@ -342,6 +344,29 @@ class Outgoing:
     attempts: int
     begins_run: bool
     """Whether nothing of its run has gone out yet."""
+    refused_s: float = 0.0
+    """How long it was refused so far, while a daemon was running."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A point in time that a restart can compare with, whatever happens to the machine's clock.
+
+    ``at`` is by that clock, in seconds since the epoch. ``uptime_s`` counts from the start of the machine that
+    ``machine`` names; an empty name is one that is not known.
+    """
+
+    at: float
+    uptime_s: float
+    machine: str
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A request that was written to a robot, whatever became of it."""
+
+    id: int
+    moment: Moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -390,10 +415,18 @@ class TaskStore(Protocol):
         ...
 
     # moving
-    async def claim(self, lane: Lane, now: float, task_id: str | None = None) -> Settled | None:
+    async def claim(
+        self, lane: Lane, now: float, task_id: str | None = None, *, hosts_left_alone: Sequence[str] = ()
+    ) -> Settled | None:
         """Give the lane's next waiting task (or this one) to a worker; None if none may start now.
 
         FETCH and ASR go by priority and within one by owners in turn, TEXT by sequence.
+
+        Args:
+            lane: of the worker.
+            now: seconds since the epoch.
+            task_id: of the one task that is wanted, if it is.
+            hosts_left_alone: the next task is none whose media comes from these.
         """
         ...
 
@@ -406,7 +439,10 @@ class TaskStore(Protocol):
         ...
 
     async def save(self, settled: Settled, *, expected: Status, runs: Sequence[Run] = ()) -> bool:
-        """Store a change and the runs that announce it, if the status is still ``expected``."""
+        """Store a change and the runs that announce it, if the status is still ``expected``.
+
+        A task that is to be tried again waits at the end of its owner's line.
+        """
         ...
 
     async def end(self, settled: Settled, *, expected: Status, closing: Message) -> bool:
@@ -421,7 +457,7 @@ class TaskStore(Protocol):
         ...
 
     async def restart(self, settled: Settled, *, expected: Status, dropped: Sequence[str]) -> bool:
-        """Store that a finished task starts again without these products.
+        """Store that a finished task starts again without these products, at the end of its owner's line.
 
         False if its status is not ``expected``, or a worker still has it in hand.
         """
@@ -432,13 +468,20 @@ class TaskStore(Protocol):
         ...
 
     async def orphans(self) -> list[Task]:
-        """Tasks that a worker of an earlier boot had in hand."""
+        """Tasks that a worker of an earlier boot had in hand.
+
+        Those among them at which work had begun and stored nothing since take equal shares of the blame.
+        """
         ...
 
     # working
     async def get(self, task_id: str) -> Task | None: ...
     async def enter(self, task_id: str, stage: Stage, now: float) -> bool:
         """Note that a worker began this stage; False if the task is not processing any more."""
+        ...
+
+    async def begin(self, task_id: str) -> None:
+        """Note that from now on the work on a task may bring down what does it; what is stored next takes it back."""
         ...
 
     async def wait_for(self, task_id: str, waiting_for: str | None, now: float) -> None:
@@ -484,21 +527,47 @@ class TaskStore(Protocol):
         ...
 
     async def mark(
-        self, message_id: int, state: MessageState, now: float, *, expected: MessageState, why: str = ""
+        self,
+        message_id: int,
+        state: MessageState,
+        now: float,
+        *,
+        expected: MessageState,
+        why: str = "",
+        refused_s: float = 0.0,
     ) -> bool:
-        """Change a message's state if it is still ``expected``."""
+        """Change a message's state if it is still ``expected``; ``refused_s`` more it was refused."""
         ...
 
-    async def recent_sends(self, robot: str | None, since: float) -> list[float]:
-        """When this robot was last written to, oldest first."""
+    async def close_run(self, message_id: int, continuation: Message, now: float) -> bool:
+        """Let the rest of a run, from this message on, go out behind all others, ``continuation`` before it.
+
+        False if the message is no longer planned.
+        """
+        ...
+
+    async def note_write(self, robot: str, moment: Moment, *, forget: int) -> int:
+        """Note that a request goes out to the robot, and forget those up to ``forget``; returns its id."""
+        ...
+
+    async def recent_writes(self, robot: str) -> list[Write]:
+        """The requests to this robot that were not forgotten, oldest first."""
         ...
 
     async def doubt_unfinished_sends(self, now: float) -> int:
         """Mark what an earlier boot was sending as in doubt; returns how many."""
         ...
 
-    async def delivered(self, paused: Sequence[str]) -> list[tuple[Task, bool]]:
-        """Tasks whose messages have all come to rest; True where a paused robot still holds some."""
+    async def delivered(self, paused: Sequence[str]) -> list[tuple[Task, Delivery]]:
+        """Tasks whose messages have all come to rest, or are held by one of these paused robots."""
+        ...
+
+    async def relieved(self) -> list[tuple[Task, Delivery]]:
+        """Completed tasks that warn of messages held by a robot, although none is any more."""
+        ...
+
+    async def keep_warnings(self, task_id: str, warnings: Sequence[TaskWarning], now: float) -> None:
+        """Replace the warnings of a completed task."""
         ...
 
     # showing

@@ -30,7 +30,6 @@ NOT_IN_EFFECT = frozenset({
     "web.base_url",
     "web.timezone",
     "wechat.allow_request_webhook",
-    "wechat.long_text_as_file_over",
 })  # fmt: skip
 
 

@@ -23,6 +23,7 @@ LIVE = frozenset({
     "log.level",
     "storage.min_free_gb",
     "wechat.language",
+    "wechat.long_text_as_file_over",
     "wechat.notify",
     "wechat.per_minute",
     "wechat.webhook",

@@ -281,7 +281,7 @@ class WechatSettings(Section):
         "none is nothing, the text is then fetched through the API.",
     )
     long_text_as_file_over: int = Field(
-        10, ge=1, le=1000, description="Number of parts beyond which the full text goes as a file."
+        10, ge=1, le=1000, description="Number of parts beyond which a robot gets the full text as one file."
     )
     language: Literal["zh", "en"] = Field("zh", description="Language of the words around a text.")
 

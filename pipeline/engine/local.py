@@ -118,6 +118,7 @@ class DeviceHost:
         request: Recognition,
         on_segments: Callable[[Sequence[Segment], float], None],
         stop: StopSignal,
+        on_start: Callable[[], object] = lambda: None,
     ) -> Recognized:
         """Transcribe one recording; see ``executor.Recognizer``.
 
@@ -134,6 +135,7 @@ class DeviceHost:
         forget = stop.on_raise(lambda: _hang_up(connection))
         try:
             with connection:
+                on_start()
                 connection.sendall(json.dumps(line).encode() + b"\n")
                 return self._follow(connection, task, request, on_segments)
         except WorkerStalled:
@@ -207,7 +209,7 @@ class DeviceHost:
         with self._lock:
             stop.check()
             if self._program is None or not self._program.alive:
-                self._program = self._start()
+                self._program = self._start(stop)
             connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             try:
                 connection.connect(str(self._socket_path))
@@ -216,14 +218,18 @@ class DeviceHost:
                 raise EngineFailed(str(error)) from error
             return self._program, connection
 
-    def _start(self) -> Program:
+    def _start(self, stop: StopSignal) -> Program:
         self._end()
         self._socket_path.unlink(missing_ok=True)
         began = time.monotonic()
         arguments = [self._program_name, str(self._socket_path), self._device]
         program = Program(f"asr-{self._device}", arguments, ENVIRONMENT | _threads())
-        if not program.wait_ready(READY_TIMEOUT_S):
+        forget = stop.on_raise(program.kill)
+        is_ready = program.wait_ready(READY_TIMEOUT_S)
+        forget()
+        if not is_ready:
             program.close()
+            stop.check()
             raise EngineFailed("its process did not start")
         log.info("engine started", device=self._device, pid=program.pid, took_s=round(time.monotonic() - began, 2))
         return program

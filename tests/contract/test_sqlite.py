@@ -164,6 +164,23 @@ async def test_migration_keeps_a_copy_and_the_rows(path: Path) -> None:
     assert task("0") == stored
 
 
+async def test_writes_of_the_last_minute_outlive_the_migration(path: Path) -> None:
+    """What the older release noted at its messages is the pace of each robot in the newer one."""
+    before = next(number for number, script in enumerate(MIGRATIONS) if "CREATE TABLE written" in script)
+    with closing(sqlite3.connect(path)) as conn:
+        _file.prepare(conn, path, MIGRATIONS[:before])
+        conn.execute("PRAGMA foreign_keys = OFF")
+        conn.executemany(
+            """INSERT INTO message (run_id, robot, kind, format, text, bytes, state, sending_at, changed_at)
+               VALUES (1, ?, 'text', 'text', 'a', 1, 'sent', ?, 0)""",
+            [("r", 1000.0), ("r", 1050.0), (None, 1055.0), ("q", 1080.0), ("q", None)],
+        )
+        conn.commit()
+        _file.prepare(conn, path, MIGRATIONS)
+        written = conn.execute("SELECT robot, at FROM written ORDER BY id").fetchall()
+    assert [("r", 1050.0), ("q", 1080.0)] == [tuple(row) for row in written]
+
+
 async def test_failed_migration_leaves_the_file_as_it_was(path: Path) -> None:
     """A migration happens whole or not at all."""
     await filled(path)
@@ -198,8 +215,9 @@ HOT = {
     "next_due": "task_due",
     "orphans": "task_in_hand",
     "next_message": "message_unsent",
-    "recent_sends": "message_written",
+    "recent_writes": "written_to",
     "delivered": "task_delivering",
+    "relieved": "task_held",
     "page": "task_of_owner",
     "position": "task_first_start",
     "positions": "task_first_start",
