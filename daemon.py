@@ -42,6 +42,7 @@ from pipeline.ports import Channel
 from pipeline.progress_board import ProgressBoard
 from pipeline.reload import Reload
 from pipeline.rescuer import Rescuer
+from pipeline.retention import Retention
 from pipeline.service import LoopDied, Service, Watch, run_services
 from pipeline.store.sqlite import SqliteStore
 from pipeline.systemd import tell_systemd
@@ -119,13 +120,15 @@ async def _run(settings: Settings, load: LoadSettings, folder: DataFolder, keyri
 
     reload = Reload(live, lambda: _with_model(load(), devices), adopt, watch, reload_asked)
     workers = Workers(house, engine, settle_rest=dispatcher.settle_rest)
+    retention = Retention(house, watch)
     announcement = _Announcement(folder, server, devices, settings)
 
-    await store.open()
     try:
+        await store.open()
         services: list[Service] = [
             Heartbeat(watch),
             Rescuer(house, ROUTE, bus),
+            retention,
             server,  # until the end: what is new is refused, what is asked is answered
             board,
             workers,

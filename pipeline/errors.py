@@ -9,7 +9,7 @@
     ├── Refusal                    a request is answered with this, nothing is stored
     │   ├── InvalidJson InvalidBody UnknownField InvalidValue ModelUnavailable
     │   ├── Unauthorized NotFound MethodNotAllowed NotAcceptable
-    │   ├── NotReady LayerAbsent Conflict IdempotencyConflict
+    │   ├── NotReady Expired LayerAbsent Conflict IdempotencyConflict
     │   ├── BodyTooLarge UnsupportedMediaType
     │   ├── QueueFull RateLimited ShuttingDown NoSpace DbBusy Internal
     │   └── UrlRefused
@@ -222,6 +222,13 @@ class NotReady(Refusal):
 
     type, status = "not_ready", 409
     message_zh = "文本还没有准备好：请稍后再取，或在任务接口上使用 ?wait=。"
+
+
+class Expired(Refusal):
+    """The text of this task is older than storage.result_days and was removed."""
+
+    type, status = "expired", 410
+    message_zh = "该任务的文本已超过 storage.result_days 规定的天数，已被删除。"
 
 
 class LayerAbsent(Refusal):

@@ -127,7 +127,7 @@ class Api:
         async with self.session.request(method, self.server.url + path, headers=headers, **more) as response:
             answer = Answer(response.status, response.headers, await response.read())
         if method != "HEAD":
-            promises.check(method, path, answer.status, answer.headers["Content-Type"], answer.body)
+            promises.check(method, path, answer.status, answer.headers.get("Content-Type", ""), answer.body)
         return answer
 
     async def get(self, path: str, **more: Any) -> Answer:
