@@ -112,9 +112,9 @@ def mp3(pcm: Pcm) -> bytes:
     return _encoded("mp3", pcm, codec="libmp3lame")
 
 
-def opus(pcm: Pcm) -> bytes:
+def opus(pcm: Pcm, bits_per_s: int = _BITS_PER_S) -> bytes:
     """Put sound into an Ogg file with Opus."""
-    return _encoded("ogg", pcm, codec="libopus")
+    return _encoded("ogg", pcm, codec="libopus", bits_per_s=bits_per_s)
 
 
 def flac(pcm: Pcm) -> bytes:
@@ -161,7 +161,9 @@ def _decoded(body: bytes) -> Pcm:
     return np.concatenate([frame.to_ndarray()[0] for frame in frames])
 
 
-def _encoded(container: str, pcm: Pcm, *, codec: str | None, picture_codec: str | None = None) -> bytes:
+def _encoded(
+    container: str, pcm: Pcm, *, codec: str | None, picture_codec: str | None = None, bits_per_s: int = _BITS_PER_S
+) -> bytes:
     """Put sound, a picture of the same length, or both into a container."""
     file = io.BytesIO()
     with av.open(file, "w", format=container) as out:
@@ -174,7 +176,7 @@ def _encoded(container: str, pcm: Pcm, *, codec: str | None, picture_codec: str 
                 out.mux(picture.encode(frame))
             out.mux(picture.encode(None))
         if sound:
-            sound.bit_rate = _BITS_PER_S
+            sound.bit_rate = bits_per_s
             frame = av.AudioFrame.from_ndarray(pcm[np.newaxis, :], format="s16", layout="mono")
             frame.rate = RATE
             out.mux(sound.encode(frame))

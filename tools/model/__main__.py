@@ -1,0 +1,88 @@
+"""``make model``: the recipe from end to end; ``python -m tools.model --help`` lists its parts."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from pipeline.engine.local import ENVIRONMENT
+from tools.model import conversion, evaluation, library, noise, training
+from tools.model.plan import CHECK, FULL, Plan
+from tools.model.vocabulary import Vocabulary
+from tools.model.windows import Composer
+
+ROOT = Path(__file__).parents[2]
+BUNDLED = ROOT / "models" / "demo"
+WORK = ROOT / "build" / "model"
+
+
+def main() -> None:
+    """Run what the command line asks for."""
+    _settle_environment()
+    parser = argparse.ArgumentParser(prog="python -m tools.model", description=__doc__)
+    parser.add_argument(
+        "what",
+        choices=COMMANDS,
+        help="make: all of it; evaluate: measure the model in FOLDER; "
+        "check: all of it in a minute, to see that it runs",
+    )
+    parser.add_argument("folder", nargs="?", type=Path, default=BUNDLED, help="of a model (default: the bundled one)")
+    arguments = parser.parse_args()
+    COMMANDS[arguments.what](arguments.folder)
+
+
+def _settle_environment() -> None:
+    """Start over with the environment that large buffers want, which the C library reads only at start."""
+    if not ENVIRONMENT.items() <= os.environ.items():
+        program = [sys.executable, "-m", "tools.model", *sys.argv[1:]]
+        os.execve(sys.executable, program, os.environ | ENVIRONMENT)  # noqa: S606 - this very program
+
+
+def _make(_: Path) -> None:
+    """Make the model in ``build/model``, and measure it and the bundled one."""
+    made = make(FULL, WORK)
+    reports = [
+        f"## {name}\n\n{evaluation.evaluate(folder, FULL.evaluation_s)}\n"
+        for name, folder in (("The model just made", made), ("The bundled model", BUNDLED))
+    ]
+    (WORK / "report.md").write_text("\n".join(reports), encoding="utf-8")
+    print("\n".join(reports))
+    print(f"If the new one is better, put {made.relative_to(ROOT)} in place of {BUNDLED.relative_to(ROOT)}.")
+
+
+def make(plan: Plan, work: Path) -> Path:
+    """Go through the recipe in a folder, from where an earlier run was interrupted; returns the model's folder."""
+    print("The library of sentences:")
+    parts = library.synthesize(work / "library", plan.parts, plan.sentences)
+    vocabulary = Vocabulary()
+    sentences = library.Library(parts, vocabulary)
+    print(f"Training on {sentences.hours:.1f} hours of speech:")
+    trainer = training.Trainer(
+        plan, Composer(sentences, noise.noises(), vocabulary), vocabulary, len(sentences.phonemes)
+    )
+    training.train(trainer, plan, work / "checkpoint.pt")
+    conversion.convert(trainer.network, vocabulary, work / "model")
+    return work / "model"
+
+
+def _evaluate(folder: Path) -> None:
+    """Measure a model."""
+    print(evaluation.evaluate(folder, FULL.evaluation_s))
+
+
+def _check(_: Path) -> None:
+    """Go through the recipe in small, once interrupted and once not, which must not differ."""
+    with tempfile.TemporaryDirectory() as folder:
+        made = make(CHECK, Path(folder))
+        print(evaluation.evaluate(made, CHECK.evaluation_s))
+
+
+COMMANDS: dict[str, Callable[[Path], None]] = {"make": _make, "evaluate": _evaluate, "check": _check}
+
+
+if __name__ == "__main__":
+    main()
