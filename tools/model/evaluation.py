@@ -22,7 +22,7 @@ from examples.scoring import error_rate
 from tests.fakes import media
 from tools.model.grammar import GRAMMARS
 from tools.model.noise import colored
-from tools.model.speech import RATE, Espeak, Samples, Voice, voice
+from tools.model.speech import RATE, Samples, Voice, espeak, voice
 
 SENTENCES_A_TURN = 4
 """After so many, somebody else speaks."""
@@ -83,11 +83,8 @@ WAYS: Mapping[str, Way] = {
 def evaluate(folder: Path, seconds: float) -> str:
     """Measure a model on so much held-out speech of each language; returns a report in Markdown."""
     model = WhisperModel(str(folder), device="cpu", compute_type="int8")
-    espeak = Espeak()
     held_out = {
-        (language, loose): recording(language, seconds, espeak, loose=loose)
-        for language in GRAMMARS
-        for loose in (False, True)
+        (language, loose): recording(language, seconds, loose=loose) for language in GRAMMARS for loose in (False, True)
     }
     conditions = {
         f"{language} {name}": (one, damaged)
@@ -107,13 +104,12 @@ def evaluate(folder: Path, seconds: float) -> str:
     )
 
 
-def recording(language: str, seconds: float, espeak: Espeak, *, loose: bool) -> Recording:
+def recording(language: str, seconds: float, *, loose: bool) -> Recording:
     """Say held-out sentences in held-out voices; the same ones every time.
 
     Args:
         language: ``en`` or ``zh``.
         seconds: how long it gets at most.
-        espeak: who speaks.
         loose: whether word strings at random are among the sentences.
     """
     rng = random.Random(f"evaluation {language} {loose}")
@@ -125,7 +121,7 @@ def recording(language: str, seconds: float, espeak: Espeak, *, loose: bool) -> 
         sentence = GRAMMARS[language].sentence(rng)
         if not sentence.held_out or sentence.loose > loose:
             continue
-        spoken = espeak.speak([unit.spoken for unit in sentence.units], next(speakers)).samples
+        spoken = espeak().speak([unit.spoken for unit in sentence.units], next(speakers)).samples
         if length + len(spoken) > seconds * RATE:
             return Recording(language, np.concatenate(parts), tuple(said))
         said.append(Said(sentence.text, length / RATE, (length + len(spoken)) / RATE))

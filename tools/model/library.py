@@ -19,7 +19,7 @@ import numpy.typing as npt
 from faster_whisper.feature_extractor import FeatureExtractor
 
 from tools.model.grammar import GRAMMARS, Sentence
-from tools.model.speech import RATE, Espeak, Samples, Span, Speech, voice
+from tools.model.speech import RATE, Samples, Span, Speech, espeak, voice
 from tools.model.vocabulary import Vocabulary
 
 Floats = npt.NDArray[np.float32]
@@ -119,10 +119,9 @@ def labels(spans: Sequence[tuple[int, float, float]], duration_s: float) -> Labe
 def _make(file: Path, sentences: int) -> Path:
     """Make one part; its number decides what is in it."""
     rng = random.Random(file.stem)
-    espeak = Espeak()
     powers, entries = [], []
     for _, sentence in zip(range(sentences), held_in(rng), strict=False):
-        speech = espeak.speak([unit.spoken for unit in sentence.units], voice(sentence.language, rng, held_out=False))
+        speech = espeak().speak([unit.spoken for unit in sentence.units], voice(sentence.language, rng, held_out=False))
         powers.append(np.log10(np.maximum(mel_power(speech.samples), LEAST_POWER)).astype(np.float16))
         entries.append(_entry(sentence, speech))
     unfinished = file.with_suffix(".part")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -67,7 +68,8 @@ def voice(language: str, rng: random.Random, *, held_out: bool) -> Voice:
     return Voice(
         name=rng.choice(ACCENTS[language]) + rng.choice(variants),
         words_a_minute=rng.randint(110, 205),
-        pitch=rng.randint(20, 75),
+        # espeak-ng 1.51 crashes where a voice gets too deep: one was seen to at 25.
+        pitch=rng.randint(30, 75),
         pitch_range=rng.randint(25, 80),
     )
 
@@ -84,15 +86,21 @@ class Speech:
     """Name, start and end of each phoneme; none in pauses."""
 
 
+@functools.cache
+def espeak() -> Espeak:
+    """Return the synthesizer: one for the whole process, since the library crashes when it is started again.
+
+    Raises:
+        OSError: it is not installed.
+    """
+    return Espeak()
+
+
 class Espeak:
-    """The synthesizer, which is one for the whole process."""
+    """The library, started."""
 
     def __init__(self) -> None:
-        """Load and start the library.
-
-        Raises:
-            OSError: it is not installed.
-        """
+        """Load and start it; see ``espeak``."""
         self._library = ctypes.CDLL(_LIBRARY)
         self._rate = self._library.espeak_Initialize(_SYNCHRONOUS, 0, None, _PHONEME_EVENTS)
         self._chunks: list[npt.NDArray[np.int16]] = []

@@ -147,12 +147,13 @@ class Trainer:
 
     def _losses(self, given: Examples) -> Losses:
         """Compare what the network makes of examples with what it should; it computes in 16 bits, which is faster."""
+        learned = given.targets != IGNORED
         with torch.autocast("cpu", torch.bfloat16):
             sound = self.network.encoder(given.features, given.offset)
-            scores, looks = self.network.decoder(given.tokens, sound)
+            thought, looks = self.network.decoder(given.tokens, sound)
+            scores = self.network.decoder.scores(thought[learned])
             phonemes, words = self.network.phonemes(sound), self.network.words(sound)
-        learned = given.targets != IGNORED
-        tokens, right = token_loss(scores[learned].float(), given.targets[learned], self._vocabulary.first_timestamp)
+        tokens, right = token_loss(scores.float(), given.targets[learned], self._vocabulary.first_timestamp)
         return Losses(
             tokens=tokens,
             phonemes=functional.cross_entropy(phonemes.float().flatten(0, 1), given.phonemes.flatten()),
@@ -233,5 +234,5 @@ def token_loss(scores: Tensor, wanted: Tensor, first_timestamp: int) -> tuple[Te
 def look_loss(weights: list[Tensor], wanted: Tensor) -> Tensor:
     """Judge where heads look, [batch, length, positions] each: how little of it is where it should be."""
     guided = wanted.any(-1)
-    inside = [(each * wanted).sum(-1)[guided] for each in weights]
+    inside = [(each.float() * wanted).sum(-1)[guided] for each in weights]
     return torch.stack([-torch.log(share + 1e-5).mean() for share in inside]).mean()
