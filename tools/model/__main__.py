@@ -18,6 +18,7 @@ from tools.model.windows import Composer
 ROOT = Path(__file__).parents[2]
 BUNDLED = ROOT / "models" / "demo"
 WORK = ROOT / "build" / "model"
+CHECKPOINT = "checkpoint.pt"
 
 
 def main() -> None:
@@ -45,28 +46,30 @@ def _settle_environment() -> None:
 def _make(_: Path) -> None:
     """Make the model in ``build/model``, and measure it and the bundled one."""
     made = make(FULL, WORK)
-    reports = [
-        f"## {name}\n\n{evaluation.evaluate(folder, FULL.evaluation_s)}\n"
-        for name, folder in (("The model just made", made), ("The bundled model", BUNDLED))
-    ]
-    (WORK / "report.md").write_text("\n".join(reports), encoding="utf-8")
-    print("\n".join(reports))
-    print(f"If the new one is better, put {made.relative_to(ROOT)} in place of {BUNDLED.relative_to(ROOT)}.")
+    report = "\n\n".join(
+        f"## {title}\n\n{evaluation.evaluate(folder, FULL.evaluation_s)}"
+        for title, folder in (("The model just made", made), ("The bundled model", BUNDLED))
+    )
+    (WORK / "report.md").write_text(report + "\n", encoding="utf-8")
+    print(f"\n{report}\n\nThe model is in {made.relative_to(ROOT)}; {BUNDLED.relative_to(ROOT)} is as it was.")
 
 
 def make(plan: Plan, work: Path) -> Path:
     """Go through the recipe in a folder, from where an earlier run was interrupted; returns the model's folder."""
+    trainer = _trainer(plan, work)
+    training.train(trainer, plan, work / CHECKPOINT)
+    conversion.convert(trainer.network, trainer.vocabulary, work / "model")
+    return work / "model"
+
+
+def _trainer(plan: Plan, work: Path) -> training.Trainer:
+    """Make or read the library, and everything else that training begins with."""
     print("The library of sentences:")
     parts = library.synthesize(work / "library", plan.parts, plan.sentences)
     vocabulary = Vocabulary()
-    sentences = library.Library(parts, vocabulary)
+    sentences = library.read(parts, vocabulary)
     print(f"Training on {sentences.hours:.1f} hours of speech:")
-    trainer = training.Trainer(
-        plan, Composer(sentences, noise.noises(), vocabulary), vocabulary, len(sentences.phonemes)
-    )
-    training.train(trainer, plan, work / "checkpoint.pt")
-    conversion.convert(trainer.network, vocabulary, work / "model")
-    return work / "model"
+    return training.Trainer(plan, Composer(sentences, noise.noises(), vocabulary), vocabulary, sentences.phonemes)
 
 
 def _evaluate(folder: Path) -> None:
@@ -75,10 +78,19 @@ def _evaluate(folder: Path) -> None:
 
 
 def _check(_: Path) -> None:
-    """Go through the recipe in small, once interrupted and once not, which must not differ."""
+    """Go through the recipe in small; then interrupt it halfway, which must make no difference."""
     with tempfile.TemporaryDirectory() as folder:
-        made = make(CHECK, Path(folder))
+        work = Path(folder)
+        made = make(CHECK, work)
         print(evaluation.evaluate(made, CHECK.evaluation_s))
+        weights = (made / "model.bin").read_bytes()
+        interrupted = _trainer(CHECK, work)
+        for _step in range(CHECK.steps // 2):
+            interrupted.advance()
+        interrupted.save(work / CHECKPOINT)
+        if (make(CHECK, work) / "model.bin").read_bytes() != weights:
+            sys.exit("A run that was interrupted made another model than one that was not.")
+    print("The recipe runs, and a run that is interrupted goes on as if it had not been.")
 
 
 COMMANDS: dict[str, Callable[[Path], None]] = {"make": _make, "evaluate": _evaluate, "check": _check}

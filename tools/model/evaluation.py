@@ -96,7 +96,7 @@ def evaluate(folder: Path, seconds: float) -> str:
             f"Errors on {seconds:.0f} s of held-out speech a column, in % of words (en) and characters (zh):\n",
             *_table(conditions, _rates(model, conditions)),
             *_times(model, [held_out[language, False] for language in GRAMMARS]),
-            f"\nErrors on the recordings of `examples`, in %:\n",
+            "\nErrors on the recordings of `examples`, in %:\n",
             *_table({sample.media.name: sample for sample in samples()}, _example_rates(model)),
             f"\n{NOTHING_S:.0f} s of white noise: {_segments_in(model, _white_noise())} segments; "
             f"of digital silence: {_segments_in(model, np.zeros_like(_white_noise()))}.",

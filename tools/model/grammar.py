@@ -74,9 +74,13 @@ class Grammar:
         words = [self._word(name, rng) for name in pattern[:-1].split() if name[0] != "[" or rng.random() < 0.5]
         return self._written(words, pattern[-1], loose=False)
 
+    def words(self) -> list[Word]:
+        """Return all words; those of several classes as often."""
+        return [word for kind in self._kinds for word in kind]
+
     def units(self) -> set[str]:
         """Return everything that is ever written, in parts that become one token each."""
-        words = [word for kind in self._kinds for word in kind]
+        words = self.words()
         plain = {unit.written for word in words for unit in word}
         first = {self._written([word], "", loose=False).units[0].written for word in words}
         return plain | first | {pattern[-1] for pattern in self.patterns}

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -60,25 +61,33 @@ class Utterance:
     """Which word is said at each position; 0 in pauses."""
 
 
+@dataclass(frozen=True)
 class Library:
-    """All sentences, by language."""
+    """All sentences, and the phonemes that they consist of."""
 
-    def __init__(self, parts: Sequence[Path], vocabulary: Vocabulary) -> None:
-        """Read parts that ``synthesize`` made."""
-        stored = [entry for part in parts for entry in _read(part)]
-        names = sorted({name for _, entry in stored for name, _, _ in entry["phonemes"]})
-        self.phonemes = {name: number for number, name in enumerate(names, start=1)}
-        self.utterances: dict[str, list[Utterance]] = {language: [] for language in GRAMMARS}
-        for log_power, entry in stored:
-            utterance = _utterance(log_power, entry, self.phonemes, vocabulary)
-            # A word said twice in a row is the hardest case: it is shown three times as often.
-            times = 3 if _repeats(utterance.tokens) else 1
-            self.utterances[utterance.language] += [utterance] * times
+    utterances: Mapping[str, Sequence[Utterance]]
+    """By language."""
+    phonemes: int
+    """How many there are; they are numbered from 1."""
 
     @property
     def hours(self) -> float:
         """How much speech this is."""
         return sum(one.duration_s for known in self.utterances.values() for one in set(known)) / 3600
+
+
+def read(parts: Sequence[Path], vocabulary: Vocabulary) -> Library:
+    """Read the parts that ``synthesize`` made."""
+    stored = [entry for part in parts for entry in _read(part)]
+    names = sorted({name for _, entry in stored for name, _, _ in entry["phonemes"]})
+    phonemes = {name: number for number, name in enumerate(names, start=1)}
+    utterances: dict[str, list[Utterance]] = {language: [] for language in GRAMMARS}
+    for log_power, entry in stored:
+        utterance = _utterance(log_power, entry, phonemes, vocabulary)
+        # A word said twice in a row is the hardest case: it is shown three times as often.
+        repeated = any(token == then for token, then in pairwise(utterance.tokens))
+        utterances[utterance.language] += [utterance] * (3 if repeated else 1)
+    return Library(utterances, len(phonemes))
 
 
 def synthesize(folder: Path, parts: int, sentences: int) -> list[Path]:
@@ -171,7 +180,3 @@ def _utterance(
             entry["duration_s"],
         ),
     )
-
-
-def _repeats(tokens: Sequence[int]) -> bool:
-    return any(here == then for here, then in zip(tokens, tokens[1:], strict=False))

@@ -81,7 +81,7 @@ class Trainer:
         torch.set_num_threads(plan.threads)
         self._plan = plan
         self._composer = composer
-        self._vocabulary = vocabulary
+        self.vocabulary = vocabulary
         self.network = Network(vocabulary, phonemes)
         self.step = 0
         # Muon for the matrices inside layers, AdamW for the rest.
@@ -143,7 +143,7 @@ class Trainer:
         # A prompt takes time to read: fewer windows keep such a step as short as the others.
         count = max(2, batch.windows * 3 // 4) if prompted else batch.windows
         shapes = [Shape(batch.frames, offset, prompted, single=not whole and rng.random() < 0.4) for _ in range(count)]
-        return examples([self._composer.window(shape, rng) for shape in shapes], self._vocabulary, offset)
+        return examples([self._composer.window(shape, rng) for shape in shapes], self.vocabulary, offset)
 
     def _losses(self, given: Examples) -> Losses:
         """Compare what the network makes of examples with what it should; it computes in 16 bits, which is faster."""
@@ -153,7 +153,7 @@ class Trainer:
             thought, looks = self.network.decoder(given.tokens, sound)
             scores = self.network.decoder.scores(thought[learned])
             phonemes, words = self.network.phonemes(sound), self.network.words(sound)
-        tokens, right = token_loss(scores.float(), given.targets[learned], self._vocabulary.first_timestamp)
+        tokens, right = token_loss(scores.float(), given.targets[learned], self.vocabulary.first_timestamp)
         return Losses(
             tokens=tokens,
             phonemes=functional.cross_entropy(phonemes.float().flatten(0, 1), given.phonemes.flatten()),
