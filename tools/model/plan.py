@@ -64,15 +64,15 @@ class Plan:
 
 
 FULL = Plan(
-    parts=18,
+    parts=12,
     sentences=750,
     phases=(
         # Short windows first: what sounds mean is learned before where to look in a long one.
-        Phase(520, (Batch(500, 18),)),
-        Phase(1480, (Batch(500, 18), Batch(1200, 10), Batch(1200, 10), Batch(3000, 5))),
-        Phase(1300, (Batch(1200, 10), Batch(3000, 6))),
+        Phase(480, (Batch(500, 18),)),
+        Phase(920, (Batch(500, 18), Batch(1200, 10), Batch(1200, 10), Batch(3000, 5))),
+        Phase(800, (Batch(1200, 10), Batch(1200, 10), Batch(3000, 6))),
     ),
-    evaluation_s=300,
+    evaluation_s=200,
 )
 CHECK = Plan(
     parts=2,
