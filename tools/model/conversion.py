@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 from pathlib import Path
 from typing import Any
 
+import ctranslate2
+import numpy as np
 import torch
 from ctranslate2.specs import whisper_spec
 from torch import nn
 
 from tools.model.library import BANDS
-from tools.model.network import DECODER_LAYERS, ENCODER_LAYERS, GUIDED_HEADS, HEADS, Attention, Layer, Network
+from tools.model.network import (
+    DECODER_LAYERS,
+    ENCODER_LAYERS,
+    GUIDED_HEADS,
+    HEADS,
+    SOURCE_POSITIONS,
+    Attention,
+    Layer,
+    Network,
+)
 from tools.model.speech import RATE
-from tools.model.vocabulary import END, Vocabulary, language_token
+from tools.model.vocabulary import END, START, Vocabulary, language_token
 from tools.model.windows import SOUND_S
 
 Spec = Any
@@ -24,7 +36,8 @@ Spec = Any
 def convert(network: Network, vocabulary: Vocabulary, folder: Path) -> None:
     """Write the model with weights of 8 bits, in place of what was in the folder."""
     names = [name for name, _ in vocabulary.exported()]
-    spec = _network(network, [number for _, number in vocabulary.exported()])
+    # Of a copy, since CTranslate2 rounds weights where they lie.
+    spec = _network(copy.deepcopy(network), [number for _, number in vocabulary.exported()])
     spec.config.suppress_ids = []
     spec.config.suppress_ids_begin = [names.index(END)]
     spec.config.lang_ids = [names.index(language_token(language)) for language in vocabulary.languages]
@@ -50,6 +63,29 @@ def convert(network: Network, vocabulary: Vocabulary, folder: Path) -> None:
     # CTranslate2 wrote a list with a line for each token; without white space it is a third smaller.
     written = folder / "vocabulary.json"
     _write(written, json.loads(written.read_text(encoding="utf-8")))
+
+
+@torch.no_grad()
+def difference(network: Network, vocabulary: Vocabulary, folder: Path) -> float:
+    """Compare what a converted model and the network make of the same noise.
+
+    Returns:
+        The largest difference of two numbers: of the encoded sound, relative to the largest one there, or of the
+        probability of a language.
+    """
+    model = ctranslate2.models.Whisper(str(folder), compute_type="float32")
+    features = np.random.default_rng(0).standard_normal((1, BANDS, 2 * SOURCE_POSITIONS), np.float32)
+    encoded = model.encode(ctranslate2.StorageView.from_array(features))
+    sound = network.encoder(torch.from_numpy(features))
+    thought, _ = network.decoder(torch.tensor([[vocabulary[START]]]), sound)
+    scores = network.decoder.scores(thought)[0, 0]
+    likely = torch.softmax(scores[[vocabulary[language_token(language)] for language in vocabulary.languages]], 0)
+    heard = dict(model.detect_language(encoded)[0])
+    languages = [heard[language_token(language)] for language in vocabulary.languages]
+    return max(
+        (np.abs(np.asarray(encoded) - sound.numpy()).max() / sound.abs().max()).item(),
+        (likely - torch.tensor(languages)).abs().max().item(),
+    )
 
 
 def _write(file: Path, content: Any) -> None:  # noqa: ANN401 - any JSON

@@ -42,16 +42,14 @@ class Said:
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """Speech that no model was trained on."""
+    """Speech that no model was trained on, as it was recorded."""
 
     language: str
     samples: Samples
-    said: tuple[Said, ...]
-
-    @property
-    def text(self) -> str:
-        """All that is said."""
-        return "".join(sentence.text for sentence in self.said)
+    text: str
+    """All that is said."""
+    said: tuple[Said, ...] = ()
+    """The same sentence by sentence, where their times are known."""
 
 
 Way = Callable[[WhisperModel, Samples], tuple[list[Segment], str]]
@@ -80,26 +78,42 @@ WAYS: Mapping[str, Way] = {
 }
 
 
-def evaluate(folder: Path, seconds: float) -> str:
+def load(folder: Path) -> WhisperModel:
+    """Load a model as anyone would."""
+    return WhisperModel(str(folder), device="cpu", compute_type="int8")
+
+
+def on_held_out_speech(model: WhisperModel, seconds: float) -> str:
     """Measure a model on so much held-out speech of each language; returns a report in Markdown."""
-    model = WhisperModel(str(folder), device="cpu", compute_type="int8")
-    held_out = {
-        (language, loose): recording(language, seconds, loose=loose) for language in GRAMMARS for loose in (False, True)
-    }
+    plain, loose = (
+        [recording(language, seconds, loose=with_loose) for language in GRAMMARS] for with_loose in (False, True)
+    )
     conditions = {
-        f"{language} {name}": (one, damaged)
-        for language in GRAMMARS
-        for name, one, damaged in _conditions(held_out[language, False], held_out[language, True])
+        f"{one.language} {name}": (one, heard)
+        for sentences, words in zip(plain, loose, strict=True)
+        for name, one, heard in _conditions(sentences, words)
     }
     return "\n".join(
         (
             f"Errors on {seconds:.0f} s of held-out speech a column, in % of words (en) and characters (zh):\n",
-            *_table(conditions, _rates(model, conditions)),
-            *_times(model, [held_out[language, False] for language in GRAMMARS]),
-            "\nErrors on the recordings of `examples`, in %:\n",
-            *_table({sample.media.name: sample for sample in samples()}, _example_rates(model)),
+            *_table(conditions, _rates(model, list(conditions.values()))),
+            *(_times(model, one) for one in plain),
             f"\n{NOTHING_S:.0f} s of white noise: {_segments_in(model, _white_noise())} segments; "
-            f"of digital silence: {_segments_in(model, np.zeros_like(_white_noise()))}.",
+            f"of digital silence: {_segments_in(model, _silence(NOTHING_S))}.",
+        )
+    )
+
+
+def on_examples(model: WhisperModel) -> str:
+    """Measure a model on the recordings of ``examples``; returns a report in Markdown."""
+    recordings = {
+        sample.media.name: Recording(sample.language, decode_audio(str(sample.media)), sample.reference)
+        for sample in samples()
+    }
+    return "\n".join(
+        (
+            "Errors on the recordings of `examples`, in %:\n",
+            *_table(recordings, _rates(model, [(one, one.samples) for one in recordings.values()])),
         )
     )
 
@@ -123,7 +137,8 @@ def recording(language: str, seconds: float, *, loose: bool) -> Recording:
             continue
         spoken = espeak().speak([unit.spoken for unit in sentence.units], next(speakers)).samples
         if length + len(spoken) > seconds * RATE:
-            return Recording(language, np.concatenate(parts), tuple(said))
+            text = "".join(sentence.text for sentence in said)
+            return Recording(language, np.concatenate(parts), text, tuple(said))
         said.append(Said(sentence.text, length / RATE, (length + len(spoken)) / RATE))
         parts += [spoken, _silence(_pause_s(rng))]
         length += len(parts[-2]) + len(parts[-1])
@@ -174,40 +189,26 @@ def _segments_in(model: WhisperModel, heard: Samples) -> int:
     return len(_batched(model, heard)[0])
 
 
-def _rates(model: WhisperModel, conditions: Mapping[str, tuple[Recording, Samples]]) -> dict[str, list[str]]:
-    """Measure each way under each condition."""
-    return {
-        name: [_score(one.text, one.language, *way(model, heard)) for one, heard in conditions.values()]
-        for name, way in WAYS.items()
-    }
+def _rates(model: WhisperModel, heard: Sequence[tuple[Recording, Samples]]) -> dict[str, list[str]]:
+    """Measure each way on each recording, as it is heard."""
+    return {name: [_rate(one, *way(model, samples)) for one, samples in heard] for name, way in WAYS.items()}
 
 
-def _example_rates(model: WhisperModel) -> dict[str, list[str]]:
-    return {
-        name: [
-            _score(sample.reference, sample.language, *way(model, decode_audio(str(sample.media))))
-            for sample in samples()
-        ]
-        for name, way in WAYS.items()
-    }
+def _rate(one: Recording, segments: Sequence[Segment], language: str) -> str:
+    rate = error_rate(one.text, "".join(segment.text for segment in segments), one.language)
+    return f"{100 * rate:.1f}" + ("" if language == one.language else f" (heard as {language})")
 
 
-def _score(reference: str, language: str, segments: Sequence[Segment], heard: str) -> str:
-    rate = error_rate(reference, "".join(segment.text for segment in segments), language)
-    return f"{100 * rate:.1f}" if heard == language else f"{100 * rate:.1f} (heard as {heard})"
-
-
-def _times(model: WhisperModel, recordings: Sequence[Recording]) -> Iterator[str]:
+def _times(model: WhisperModel, one: Recording) -> str:
     """Tell how exact the times of segments are."""
-    for one in recordings:
-        segments, _ = _batched(model, one.samples)
-        found = [(sentence, nearest) for sentence in one.said if (nearest := _nearest(sentence, segments))]
-        starts = [abs(segment.start - sentence.start_s) for sentence, segment in found]
-        ends = [abs(segment.end - sentence.end_s) for sentence, segment in found]
-        yield (
-            f"\nTimes, batched, {one.language}: {len(found)} of {len(one.said)} sentences found in {len(segments)} "
-            f"segments; starts are off by {_spread(starts)}, ends by {_spread(ends)}."
-        )
+    segments, _ = _batched(model, one.samples)
+    found = [(sentence, nearest) for sentence in one.said if (nearest := _nearest(sentence, segments))]
+    starts = [abs(segment.start - sentence.start_s) for sentence, segment in found]
+    ends = [abs(segment.end - sentence.end_s) for sentence, segment in found]
+    return (
+        f"\nTimes, batched, {one.language}: {len(found)} of {len(one.said)} sentences found in {len(segments)} "
+        f"segments; starts are off by {_spread(starts)}, ends by {_spread(ends)}."
+    )
 
 
 def _nearest(sentence: Said, segments: Sequence[Segment]) -> Segment | None:
