@@ -41,11 +41,12 @@ from pipeline.ports import Channel
 from pipeline.progress_board import ProgressBoard
 from pipeline.reload import Reload
 from pipeline.rescuer import Rescuer
+from pipeline.retention import Retention
 from pipeline.service import LoopDied, Service, Watch, run_services
 from pipeline.store.sqlite import SqliteStore
 from pipeline.systemd import tell_systemd
 from pipeline.text_lane import TextLane
-from pipeline.workers import Workers
+from pipeline.workers import Throttle, Workers
 from stages import ROUTE
 from stages.channels.inbox import Inbox
 from stages.channels.wecom import WecomRobot
@@ -95,7 +96,7 @@ async def _run(settings: Settings, load: LoadSettings, folder: DataFolder, keyri
     # A kept connection may close just as a message is written, which would put it in doubt for nothing.
     session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True))
     channels = _channels(settings, session)
-    outbox = Outbox(store, channels, settings.wechat.per_minute, watch, finish=dispatcher.finish_delivered)
+    outbox = Outbox(store, channels, live, watch, finish=dispatcher.finish_delivered)
     dispatcher.wake = Wakers(text_lane.wake, outbox.wake)
 
     intake = Intake(store, live, dispatcher.hint, house.work_folder)
@@ -114,24 +115,24 @@ async def _run(settings: Settings, load: LoadSettings, folder: DataFolder, keyri
     def adopt(changed: Settings) -> None:
         keyring.adopt(changed)  # the only one that may refuse
         set_level(changed.log.level)
-        outbox.adopt(_channels(changed, session), changed.wechat.per_minute)
+        outbox.adopt(_channels(changed, session))
 
     reload = Reload(live, lambda: _with_model(load(), devices), adopt, watch, reload_asked)
     workers = Workers(house, engine, settle_rest=dispatcher.settle_rest)
+    retention = Retention(house, watch)
     announcement = _Announcement(folder, server, devices, settings)
 
-    await store.open()
     try:
-        shelf.want(model)
+        await store.open()
         services: list[Service] = [
-            Rescuer(house, ROUTE),
+            Rescuer(house, ROUTE, bus),
+            retention,
+            server,  # until the end: what is new is refused, what is asked is answered
             board,
             workers,
-            dispatcher,
-            text_lane,
             outbox,
             reload,
-            server,
+            Throttle(intake.close, (dispatcher, text_lane), workers),
             announcement,
         ]
         await run_services(services, watch, stop_asked)

@@ -10,10 +10,11 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pipeline.cli import DATA_FOLDER, FAILED, FINE, USAGE, commands
-from pipeline.errors import CommandFailed, ConfigInvalid, DataFolderUnusable
+from pipeline.errors import CommandFailed, ConfigInvalid, DataFolderUnusable, TranscribedError
 
 if TYPE_CHECKING:
     from pipeline.config import Settings
@@ -21,18 +22,12 @@ if TYPE_CHECKING:
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns its exit code."""
-    arguments = commands.parse(sys.argv[1:] if argv is None else argv)
     try:
-        return _run(arguments)
-    except ConfigInvalid as invalid:
-        print(*invalid.problems, sep="\n", file=sys.stderr)
-        return USAGE
-    except DataFolderUnusable as unusable:
-        print(unusable.message, unusable.localized, sep="\n", file=sys.stderr)
-        return DATA_FOLDER
-    except CommandFailed as failure:
-        print(failure.message, failure.localized, sep="\n", file=sys.stderr)
-        return FAILED
+        return _run(commands.parse(sys.argv[1:] if argv is None else argv))
+    except (ModuleNotFoundError, ConfigInvalid, DataFolderUnusable, CommandFailed) as failure:
+        code, lines = _told(failure)
+        print(*lines, sep="\n", file=sys.stderr)
+        return code
     except KeyboardInterrupt:
         return FAILED
     except BrokenPipeError:  # whoever read what we print has seen enough, as in `logs | head`
@@ -41,12 +36,15 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    # Whoever only talks to the daemon needs none of its secrets, and is often in a terminal that does not know them.
+    is_about_daemon = arguments.command in {None, "serve", "doctor"}
+
     def load() -> Settings:
         from pipeline.config import load_settings
 
         given = {"api.host": arguments.host, "api.port": arguments.port}
         overrides = {key: value for key, value in given.items() if value is not None}
-        return load_settings(arguments.config, overrides=overrides)
+        return load_settings(arguments.config, overrides=overrides, all_secrets=is_about_daemon)
 
     if arguments.print_schema:
         return _print_schema()
@@ -59,6 +57,23 @@ def _run(arguments: argparse.Namespace) -> int:
 
         return serve(load)
     return commands.run(arguments, load)
+
+
+def _told(failure: ModuleNotFoundError | TranscribedError) -> tuple[int, Sequence[str]]:
+    """Give the exit code of what went wrong, and what to say of it."""
+    match failure:
+        case ModuleNotFoundError():  # of another Python than that of .venv
+            return USAGE, (
+                f"{sys.executable} does not have the package {failure.name}. 'make run' makes a .venv that has all: "
+                "use .venv/bin/python run_daemon.py …",
+                f"{sys.executable} 中没有 {failure.name} 包。make run 会创建包含全部依赖的 .venv："
+                "请使用 .venv/bin/python run_daemon.py …",
+            )
+        case ConfigInvalid():
+            return USAGE, failure.problems
+        case _:
+            code = DATA_FOLDER if isinstance(failure, DataFolderUnusable) else FAILED
+            return code, (failure.message, failure.localized)
 
 
 def _print_schema() -> int:

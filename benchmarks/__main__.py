@@ -5,10 +5,15 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks import pipeline, restart, submit
+from benchmarks import claim, pipeline, restart, submit
 from benchmarks.figures import table
 
-ALL = {"pipeline": pipeline.measure, "submit": submit.measure, "restart": restart.measure}
+ALL = {
+    "claim": claim.measure,
+    "pipeline": pipeline.measure,
+    "submit": submit.measure,
+    "restart": restart.measure,
+}
 
 
 def main() -> int:

@@ -148,8 +148,9 @@ class Child:
         on_line: Callable[[dict[str, Any]], None],
         limits: Limits,
         stop: StopSignal,
+        on_start: Callable[[], object] = lambda: None,
     ) -> dict[str, Any]:
-        """Hand over the request, follow the lines, return the result.
+        """Hand over the request, follow the lines, return the result; ``on_start`` is called before anything is done.
 
         Raises:
             StageFailed: the failure the child named.
@@ -159,6 +160,7 @@ class Child:
         """
         forget = stop.on_raise(self.kill)
         try:
+            on_start()
             _write_all(self._stdin, json.dumps(request).encode() + b"\n")
             last = self._follow(on_line, limits)
         except BaseException:
@@ -174,7 +176,8 @@ class Child:
             result: dict[str, Any] = last["result"]
             return result
         if "failed" in last:
-            raise stage_failures()[last["failed"]["type"]](last["failed"]["detail"])
+            named = last["failed"]
+            raise stage_failures()[named["type"]](named["detail"], wish_s=named["wish_s"])
         stop.check()
         raise ChildDied(status, self._last_words.decode(errors="replace").strip())
 

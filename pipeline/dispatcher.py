@@ -16,14 +16,14 @@ from dataclasses import dataclass
 
 import structlog
 
-from pipeline.core.lifecycle import Cause, Failed, Outcome, Step, finish, settle
+from pipeline.core.lifecycle import Cause, Failed, Outcome, Settled, Step, finish, settle
 from pipeline.core.notices import failure_runs, step_runs
 from pipeline.core.placement import Device, Placement, plan
 from pipeline.core.retry import RetryPolicy
-from pipeline.core.task import Failure, Lane, Stage, Task, Waiting
+from pipeline.core.task import Artifacts, Failure, Lane, Stage, Task, Waiting
 from pipeline.engine.local import LocalEngine
 from pipeline.engine.models import ModelShelf, Stock
-from pipeline.errors import ModelMissing
+from pipeline.errors import ModelMissing, SourceRateLimited
 from pipeline.events import EventBus
 from pipeline.executor import House
 from pipeline.ports import TaskStore
@@ -68,14 +68,18 @@ class Dispatcher:
         concurrent, scheduler = house.settings.concurrent, house.settings.scheduler
         self._fetch_slots = concurrent.max_workers
         self._hints: asyncio.Queue[str] = asyncio.Queue(concurrent.max_workers + concurrent.queue_size)
-        self._outcomes: asyncio.Queue[tuple[Outcome, str | None]] = asyncio.Queue()
+        self._outcomes: asyncio.Queue[tuple[Outcome, Placement | None]] = asyncio.Queue()
         self._running: Counter[str] = Counter()
-        """Tasks in the hands of workers, by ``fetch`` or by device."""
+        """Slots taken, of ``fetch`` and of every device."""
+        self._left_alone: dict[str, float] = {}
+        """Hosts that asked for it, and until when, by the monotonic clock."""
         self._retry = RetryPolicy(scheduler.max_retries, scheduler.retry_delay_s)
         self.wake: Wakers | None = None
 
     async def start(self) -> None:
-        """Begin handing out work."""
+        """Note what there is to work with, begin handing out work, and see to it that the usual model is here."""
+        await self._store.note_devices(self._devices, time.time())
+        self._shelf.want(self._house.settings.transcribe.model)
         self._watch.start("dispatch", self._dispatch_on())
         self._watch.start("settle", self._settle_on())
 
@@ -106,6 +110,8 @@ class Dispatcher:
         """Wait for a hint, for the next retry's time, or for the schedule interval, whichever is first."""
         due, now = await self._store.next_due(), time.time()
         timeout = self._house.settings.scheduler.batch_schedule_interval_s
+        for until in self._left_alone.values():
+            timeout = min(timeout, max(0.0, until - time.monotonic()))
         if due is not None and due > now:  # one that is due already waits for a slot, and an outcome brings that
             timeout = min(timeout, due - now)
         try:
@@ -120,14 +126,19 @@ class Dispatcher:
             await self._wait_for_disk()
             return
         while self._running["fetch"] < self._fetch_slots:
-            settled = await self._store.claim(Lane.FETCH, time.time())
+            settled = await self._store.claim(Lane.FETCH, time.time(), hosts_left_alone=self._hosts_left_alone())
             if settled is None:
                 return
             self._bus.record(settled, Lane.FETCH)
             if settled.cause is Cause.CLAIMED:
                 await self._announce(settled.task, Lane.FETCH)
             self._running["fetch"] += 1
-            self._engine.fetch(settled.task, self._came_back("fetch"))
+            self._engine.fetch(settled.task, self._came_back(Placement(settled.task.id, "fetch")))
+
+    def _hosts_left_alone(self) -> list[str]:
+        now = time.monotonic()
+        self._left_alone = {host: until for host, until in self._left_alone.items() if until > now}
+        return list(self._left_alone)
 
     def _disk_has_room(self) -> bool:
         storage = self._house.settings.storage
@@ -153,8 +164,8 @@ class Dispatcher:
         if settled is None:
             return
         self._bus.record(settled, Lane.ASR)
-        self._running[placement.device] += 1
-        self._engine.recognize(settled.task, placement.device, self._came_back(placement.device))
+        self._running[placement.device] += placement.slots
+        self._engine.recognize(settled.task, placement.device, self._came_back(placement))
 
     async def _has_model(self, task: Task) -> bool:
         """Whether the task's model is here; if it cannot be had the task fails, if it is on its way it waits."""
@@ -169,14 +180,13 @@ class Dispatcher:
         settled = await self._store.claim(Lane.ASR, time.time(), task.id)
         if settled is None:
             return
-        hint = error.hint(task.options.model)
-        failure = Failure(error.type, Stage.TRANSCRIBE, error.message, error.localized, hint, retryable=False)
+        failure = Failure.of(error, Stage.TRANSCRIBE, task.options.model)
         outcome = Failed(task.id, Lane.ASR, failure, error.retries, error.times_out)
         self._outcomes.put_nowait((outcome, None))
 
-    def _came_back(self, slot: str) -> Callable[[Outcome], None]:
-        """The done-callback of one submission: it knows the slot; the outcome itself knows the task."""
-        return lambda outcome: self._outcomes.put_nowait((outcome, slot))
+    def _came_back(self, placement: Placement) -> Callable[[Outcome], None]:
+        """The done-callback of one submission: it knows the place; the outcome itself knows the task."""
+        return lambda outcome: self._outcomes.put_nowait((outcome, placement))
 
     def text_came_back(self, outcome: Outcome) -> None:
         """Take an outcome of the TEXT lane."""
@@ -188,14 +198,15 @@ class Dispatcher:
         while True:
             await self._settle(*await self._outcomes.get())
 
-    async def _settle(self, outcome: Outcome, slot: str | None) -> None:
-        if slot is not None:
-            self._running[slot] -= 1
+    async def _settle(self, outcome: Outcome, placement: Placement | None) -> None:
+        if placement is not None:
+            self._running[placement.device] -= placement.slots
         task = await self._store.get(outcome.task_id)
-        if task is None or task.status.final:  # cancelled while a worker had it
-            await self._let_go(outcome.task_id)
+        if task is None or task.status.final:  # cancelled while a worker had it, and maybe deleted
+            await self._let_go(outcome.task_id, task.artifacts if task else Artifacts())
             return
         settled = settle(task, outcome, self._route, self._retry, time.time(), random.random())  # noqa: S311 - jitter
+        self._leave_host_alone(outcome, settled)
         runs = failure_runs(settled.task, self._house.settings.wechat.language)
         if await self._store.save(settled, expected=task.status, runs=runs):
             self._bus.record(settled, outcome.lane)
@@ -203,9 +214,20 @@ class Dispatcher:
                 await self._announce(settled.task, NEXT[outcome.lane])
             await self._pass_on(settled.task)
 
-    async def _let_go(self, task_id: str) -> None:
+    def _leave_host_alone(self, outcome: Outcome, settled: Settled) -> None:
+        """Start no other task of a host that says it is asked too often, until this one may try again."""
+        if not isinstance(outcome, Failed) or outcome.failure.type != SourceRateLimited.type:
+            return
+        next_at, now = settled.task.not_before, time.time()
+        wait_s = next_at - now if next_at is not None else outcome.wish_s or 0.0
+        if wait_s <= 0:
+            return
+        self._left_alone[settled.task.source.host] = time.monotonic() + wait_s
+        log.warning("a host is left alone for a while", host=settled.task.source.host, wait_s=round(wait_s, 1))
+
+    async def _let_go(self, task_id: str, known: Artifacts) -> None:
         """Clean up behind a worker whose task came to its end meanwhile."""
-        await asyncio.to_thread(self._house.clear_work, task_id)
+        await asyncio.to_thread(self._house.clear_work, task_id, known)
         await self._store.release(task_id)
         self.hint()
 
@@ -219,7 +241,7 @@ class Dispatcher:
     async def _pass_on(self, task: Task) -> None:
         """Nudge whoever has the task next, and clean up behind it."""
         if task.status.final or task.artifacts.transcript is not None:
-            await asyncio.to_thread(self._house.clear_work, task.id)
+            await asyncio.to_thread(self._house.clear_work, task.id, task.artifacts)
         self.hint(task.id)
         if self.wake is not None:
             self.wake.text_lane()
@@ -227,7 +249,10 @@ class Dispatcher:
 
     async def finish_delivered(self, paused: Sequence[str]) -> None:
         """Complete every task whose messages have all come to rest (``paused``: robots that hold theirs)."""
-        for task, held in await self._store.delivered(paused):
-            settled = finish(task, time.time(), held=held)
+        for task, delivery in await self._store.delivered(paused):
+            settled = finish(task, time.time(), delivery)
             if await self._store.save(settled, expected=task.status):
                 self._bus.record(settled)
+        for task, delivery in await self._store.relieved():
+            await self._store.keep_warnings(task.id, delivery.warnings(task.warnings), time.time())
+            log.info("held messages have been sent", task=task.id)

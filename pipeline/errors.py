@@ -9,7 +9,7 @@
     ├── Refusal                    a request is answered with this, nothing is stored
     │   ├── InvalidJson InvalidBody UnknownField InvalidValue ModelUnavailable
     │   ├── Unauthorized NotFound MethodNotAllowed NotAcceptable
-    │   ├── NotReady LayerAbsent Conflict
+    │   ├── NotReady Expired LayerAbsent Conflict IdempotencyConflict
     │   ├── BodyTooLarge UnsupportedMediaType
     │   ├── QueueFull RateLimited ShuttingDown NoSpace DbBusy Internal
     │   └── UrlRefused
@@ -20,7 +20,8 @@
     │   │           SourceUnsupported LiveNotSupported PlaylistNotAllowed
     │   ├── file    DownloadTruncated DownloadTooLarge DownloadTimeout
     │   ├── media   MediaInvalid MediaNoAudio MediaTooLong DecodeFailed
-    │   ├── model   ModelMissing ModelCorrupt EngineFailed WorkerStalled TranscribeTimeout
+    │   ├── model   ModelMissing ModelCorrupt EngineFailed WorkerStalled WorkerCrashed
+    │   │           TranscribeTimeout
     │   └── house   DiskFull InternalFailure
     ├── LlmFailed                  an LLM gave no answer; the text is made without it, the task goes on
     │   ├── LlmAuth LlmQuota LlmModel
@@ -209,11 +210,25 @@ class Conflict(Refusal):
     message_zh = "任务当前的状态不允许此操作。"
 
 
+class IdempotencyConflict(Refusal):
+    """This Idempotency-Key came with another body before; make a new key for each new request."""
+
+    type, status = "idempotency_conflict", 409
+    message_zh = "这个 Idempotency-Key 已用于内容不同的请求；请为每个新请求换用新的键。"
+
+
 class NotReady(Refusal):
     """This text is not ready yet: ask again later, or use ?wait= on the task."""
 
     type, status = "not_ready", 409
     message_zh = "文本还没有准备好：请稍后再取，或在任务接口上使用 ?wait=。"
+
+
+class Expired(Refusal):
+    """The text of this task is older than storage.result_days and was removed."""
+
+    type, status = "expired", 410
+    message_zh = "该任务的文本已超过 storage.result_days 规定的天数，已被删除。"
 
 
 class LayerAbsent(Refusal):
@@ -372,6 +387,11 @@ class StageFailed(TranscribedError):
     spoils: ClassVar[tuple[str, ...]] = ()
     """Products, by their field of ``Artifacts``, that the next attempt has to make anew."""
 
+    def __init__(self, detail: str = "", *, wish_s: float | None = None) -> None:
+        """Keep what is particular about this one, and for how many seconds the other side wants to be left alone."""
+        super().__init__(detail)
+        self.wish_s = wish_s
+
 
 class SourceForbidden(StageFailed):
     """The site refuses access to this video."""
@@ -379,8 +399,9 @@ class SourceForbidden(StageFailed):
     type = "source_forbidden"
     message_zh = "网站拒绝访问这个视频。"
     cure = (
-        "Check that the video is public and can be seen without signing in from this machine's region.",
-        "请确认视频是公开的，并且在本机所在地区无需登录即可观看。",
+        "Check that the video can be seen in this machine's region. If the site wants you to sign in, give its cookies "
+        "to the daemon (download.cookies_dir).",
+        "请确认视频在本机所在地区可以观看；若网站要求登录，请向服务提供该网站的 cookies（download.cookies_dir）。",
     )
     retries = 1
 
@@ -552,6 +573,17 @@ class WorkerStalled(StageFailed):
             "请重试；较慢的机器需要调大 transcribe.stall_s 或换用较小的模型。")  # fmt: skip
     retries = 2
     times_out = True
+
+
+class WorkerCrashed(StageFailed):
+    """What works on this recording dies of it again and again."""
+
+    type = "worker_crashed"
+    message_zh = "处理这个文件的进程屡次崩溃。"
+    cure = (
+        "Try another version or format of the recording; the log has the last words of what died.",
+        "请换用该音视频的其他版本或格式；崩溃进程最后的输出见日志。",
+    )
 
 
 class TranscribeTimeout(StageFailed):

@@ -16,7 +16,7 @@ from pipeline.child import Limits, Zygote
 from pipeline.config import Live, Settings
 from pipeline.core.lifecycle import Failed, Interrupted as WasInterrupted, Outcome, Succeeded, next_step
 from pipeline.core.progress import Reading
-from pipeline.core.task import Failure, Lane, Stage, Task
+from pipeline.core.task import Artifacts, Failure, Lane, Stage, Task
 from pipeline.core.transcript import Segment
 from pipeline.errors import InternalFailure, Interrupted, StageFailed
 from pipeline.llm import Llm
@@ -37,6 +37,7 @@ class Recognizer(Protocol):
         request: Recognition,
         on_segments: Callable[[Sequence[Segment], float], None],
         stop: StopSignal,
+        on_start: Callable[[], object],
     ) -> Recognized: ...
 
 
@@ -62,6 +63,9 @@ class House:
     llm: Llm | None = None
     """None where no endpoint is configured."""
     stop: StopSignal = field(default_factory=StopSignal)
+    """Raised when the daemon is asked to stop: begin nothing more, break off what can be continued."""
+    halt: StopSignal = field(default_factory=StopSignal)
+    """Raised a while later: break off everything."""
 
     @property
     def settings(self) -> Settings:
@@ -77,19 +81,53 @@ class House:
         return self.settings.storage.dir / "work" / task_id
 
     def products_gone(self, task: Task) -> list[str]:
-        """Products whose files are no longer there and are still needed, later ones first."""
+        """Products whose files are gone or not as long as they were, and are still needed; later ones first."""
         known, folder = task.artifacts, self.work_folder(task.id)
         if known.transcript is not None:
             return []
-        audio_gone = known.audio is not None and not (folder / known.audio.name).is_file()
+        audio_gone = known.audio is not None and not _is_whole(folder / known.audio.name, known.audio.size_bytes)
         file_needed = known.file is not None and (known.audio is None or audio_gone)
-        file_gone = file_needed and known.file is not None and not (folder / known.file.name).is_file()
+        file_gone = (
+            file_needed and known.file is not None and not _is_whole(folder / known.file.name, known.file.size_bytes)
+        )
         return [name for name, is_gone in (("audio", audio_gone), ("file", file_gone)) if is_gone]
 
-    def clear_work(self, task_id: str) -> None:
-        """Remove a task's media and audio, unless they are to be kept."""
-        if not self.settings.storage.keep_media:
-            shutil.rmtree(self.work_folder(task_id), ignore_errors=True)
+    def clear_work(self, task_id: str, known: Artifacts) -> None:
+        """Remove the files of a task that needs them no more; its media and audio stay if they are to be kept."""
+        folder = self.work_folder(task_id)
+        products = (known.file, known.audio) if self.settings.storage.keep_media else ()
+        kept = {product.name for product in products if product is not None}
+        if not kept:
+            shutil.rmtree(folder, ignore_errors=True)
+            return
+        for file in folder.glob("*"):
+            if file.name not in kept:
+                file.unlink(missing_ok=True)
+
+
+def _is_whole(file: Path, size_bytes: int) -> bool:
+    try:
+        return file.stat().st_size == size_bytes
+    except OSError:
+        return False
+
+
+class _Stops:
+    """When the work on one task is to end."""
+
+    def __init__(self, house: House) -> None:
+        """Follow the signals of the house."""
+        self.soon = StopSignal()
+        """Raised when nothing more may be begun, and what can be continued later is broken off."""
+        self.now = StopSignal()
+        """Raised when everything is broken off."""
+        self.now.on_raise(self.soon.raise_now)
+        self._forget = house.stop.on_raise(self.soon.raise_now), house.halt.on_raise(self.now.raise_now)
+
+    def close(self) -> None:
+        """Follow no more."""
+        for forget in self._forget:
+            forget()
 
 
 class Executor:
@@ -99,32 +137,32 @@ class Executor:
         """Take the stages in order and what they may use."""
         self._house = house
         self._route = route
-        self._stops: dict[str, StopSignal] = {}
+        self._stops: dict[str, _Stops] = {}
         """What ends the work on one task, by its id; only tasks in hand are here."""
 
     def run(self, unit: WorkUnit) -> Outcome:
         """Make every product of the unit's lane that does not exist yet; whatever happens is the outcome."""
-        stop = self._stops[unit.task.id] = StopSignal()
-        forget = self._house.stop.on_raise(stop.raise_now)
+        stops = self._stops[unit.task.id] = _Stops(self._house)
         try:
             with bind_task(unit.task.id):
-                return self._fold(unit, stop)
+                return self._fold(unit, stops)
         finally:
-            forget()
+            stops.close()
             del self._stops[unit.task.id]
 
     def interrupt(self, task_id: str) -> None:
         """End the work on a task that is in hand; its outcome is ``Interrupted``. Called on the loop."""
-        stop = self._stops.get(task_id)
-        if stop is not None:
-            stop.raise_now()
+        stops = self._stops.get(task_id)
+        if stops is not None:
+            stops.now.raise_now()
 
-    def _fold(self, unit: WorkUnit, stop: StopSignal) -> Outcome:
+    def _fold(self, unit: WorkUnit, stops: _Stops) -> Outcome:
         stage = unit.task.stage
         try:
-            while (step := self._next(unit, stop)) is not None:
+            unit = self._without_lost_files(unit)
+            while (step := self._next(unit, stops)) is not None:
                 stage = step.name
-                unit = self._make(unit, step, stop)
+                unit = self._make(unit, step, stops)
         except Interrupted:
             return WasInterrupted(unit.task.id, unit.lane)
         except StageFailed as failure:
@@ -134,22 +172,33 @@ class Executor:
             return _failed(unit, stage, InternalFailure())
         return Succeeded(unit.task.id, unit.lane)
 
-    def _next(self, unit: WorkUnit, stop: StopSignal) -> StageWork | None:
-        stop.check()
+    def _without_lost_files(self, unit: WorkUnit) -> WorkUnit:
+        """Drop products whose files are gone or cut, such as after a power failure: they are made again."""
+        lost = self._house.products_gone(unit.task)
+        if not lost:
+            return unit
+        log.warning("files are gone or cut; they are made again", products=lost)
+        self._house.ask(self._house.store.drop(unit.task.id, lost))
+        return self._stored(unit)
+
+    def _next(self, unit: WorkUnit, stops: _Stops) -> StageWork | None:
+        stops.soon.check()
         step = next_step(unit.task.artifacts, self._route)
         return step if step is not None and step.lane is unit.lane else None
 
-    def _make(self, unit: WorkUnit, step: StageWork, stop: StopSignal) -> WorkUnit:
+    def _make(self, unit: WorkUnit, step: StageWork, stops: _Stops) -> WorkUnit:
         """Run one stage and store its product; returns the unit that knows it."""
         house, task, began = self._house, unit.task, time.monotonic()
         if not house.ask(house.store.enter(task.id, step.name, time.time())):
             raise Interrupted  # cancelled while it waited for this thread
-        context = _Context(house, unit, step.name, stop)
+        context = _Context(house, unit, step.name, stops)
         context.report(0.0)
+        if step.lane is Lane.TEXT:  # done in this process; what others do begins with their first sign of life
+            context.begin()
         try:
             made = step.run(context, task.artifacts)
         except StageFailed as failure:
-            stop.check()  # what was cut short by a stop has not failed
+            stops.soon.check()  # what was cut short by a stop has not failed
             if failure.spoils:
                 house.ask(house.store.drop(task.id, failure.spoils))
             raise
@@ -157,30 +206,26 @@ class Executor:
             raise Interrupted  # cancelled while it ran: nobody wants this product any more
         context.report(1.0)
         log.info("stage done", stage=step.name, took_s=round(time.monotonic() - began, 3))
-        stored = house.ask(house.store.get(task.id))
+        return self._stored(unit)
+
+    def _stored(self, unit: WorkUnit) -> WorkUnit:
+        stored = self._house.ask(self._house.store.get(unit.task.id))
         if stored is None:
             raise Interrupted
         return WorkUnit(stored, unit.lane, unit.recognizer)
 
 
 def _failed(unit: WorkUnit, stage: Stage, error: StageFailed) -> Failed:
-    failure = Failure(
-        type=error.type,
-        stage=stage,
-        message=error.message,
-        message_zh=error.localized,
-        hint=error.hint(unit.task.options.model),
-        retryable=error.retries > 0,
-    )
-    return Failed(unit.task.id, unit.lane, failure, error.retries, error.times_out)
+    failure = Failure.of(error, stage, unit.task.options.model)
+    return Failed(unit.task.id, unit.lane, failure, error.retries, error.times_out, error.wish_s)
 
 
 class _Context:
     """What one stage of one task may use of the house (see ``ports.StageContext``)."""
 
-    def __init__(self, house: House, unit: WorkUnit, stage: Stage, stop: StopSignal) -> None:
+    def __init__(self, house: House, unit: WorkUnit, stage: Stage, stops: _Stops) -> None:
         self._house = house
-        self._stop = stop
+        self._stops = stops
         self._unit = unit
         self._stage = stage
         self.log = log
@@ -197,6 +242,10 @@ class _Context:
     def work(self) -> Path:
         return self._house.work_folder(self.task.id)
 
+    def begin(self) -> None:
+        """Note that from here on the work may bring down what does it."""
+        self._house.ask(self._house.store.begin(self.task.id))
+
     def report(self, fraction: float, **details: Any) -> None:  # noqa: ANN401 - fields of Reading
         self._house.bridge.post(self._house.note_progress, self.task.id, Reading(self._stage, fraction, **details))
 
@@ -208,16 +257,18 @@ class _Context:
         *,
         timeout_s: float,
         stall_s: float | None = None,
+        may_finish: bool = False,
     ) -> dict[str, Any]:
-        self._stop.check()
+        self._stops.soon.check()
         self.work.mkdir(mode=0o700, parents=True, exist_ok=True)
         child = self._house.zygote.fork(program)
-        return child.run(request, on_line, Limits(timeout_s, stall_s), self._stop)
+        stop = self._stops.now if may_finish else self._stops.soon
+        return child.run(request, on_line, Limits(timeout_s, stall_s), stop, self.begin)
 
     def recognize(self, request: Recognition, on_segments: Callable[[Sequence[Segment], float], None]) -> Recognized:
         if self._unit.recognizer is None:
             raise InternalFailure("this task was given no device")
-        return self._unit.recognizer.recognize(self.task, request, on_segments, self._stop)
+        return self._unit.recognizer.recognize(self.task, request, on_segments, self._stops.soon, self.begin)
 
     def checkpoint(self, segments: Sequence[Segment]) -> None:
         self._house.ask(self._house.store.keep_segments(self.task.id, segments))
@@ -228,7 +279,7 @@ class _Context:
     def ask_llm(self, questions: Sequence[Question], on_reply: Callable[[], None] = lambda: None) -> list[Reply]:
         if self._house.llm is None:
             raise InternalFailure("no LLM is configured")
-        self._stop.check()
+        self._stops.soon.check()
         self._house.llm.load()
-        replies = self._house.llm.ask_all(self.task.id, questions, self._house.store, on_reply)
-        return self._house.bridge.call(replies, timeout_s=None, stop=self._stop)
+        replies = self._house.llm.ask_all(self.task.id, questions, self._house.store, on_reply, self._stops.soon)
+        return self._house.bridge.call(replies, timeout_s=None, stop=self._stops.now)

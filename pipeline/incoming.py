@@ -50,7 +50,8 @@ class Incoming:
             max_mb: largest file, in MiB.
             min_free_gb: what has to stay free on the disk, in GiB.
         """
-        self._task_id = task_id
+        self.task_id = task_id
+        """Of the task it will belong to."""
         self._folder = folder
         self._max_mb = max_mb
         self._min_free_gb = min_free_gb
@@ -94,7 +95,7 @@ class Incoming:
             raise InvalidValue("the file is empty", param="file")
         await _in_thread(self._close)
         self._finished = True
-        return Upload(self._task_id, self._size_bytes, self._hash.hexdigest())
+        return Upload(self.task_id, self._size_bytes, self._hash.hexdigest())
 
     async def discard(self) -> None:
         """Remove the file and its folder."""

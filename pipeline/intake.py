@@ -25,14 +25,21 @@ from pipeline.core.task import (
     Priority,
     Script,
     Source,
-    Status,
     Task,
     first_layers,
 )
 from pipeline.core.uploads import source_of_upload
-from pipeline.errors import InvalidValue, ModelUnavailable, QueueFull, Refusal, ShuttingDown, UrlRefused
+from pipeline.errors import (
+    IdempotencyConflict,
+    InvalidValue,
+    ModelUnavailable,
+    QueueFull,
+    Refusal,
+    ShuttingDown,
+    UrlRefused,
+)
 from pipeline.incoming import UPLOAD_NAME, Incoming, Upload
-from pipeline.ports import Added, AlreadyThere, NewTask, NoRoom, TaskStore
+from pipeline.ports import Accepted, Added, AlreadyThere, KeyTaken, NewTask, NoRoom, Replayed, RequestKey, TaskStore
 
 log = structlog.get_logger()
 
@@ -40,6 +47,9 @@ SOONEST_S, LATEST_S = 1, 120
 """Between these, in seconds, a caller is asked to come back to a full queue."""
 RESTART_S = 5
 """After so many seconds a daemon that is stopping may be back."""
+
+KEY_HEADER = "Idempotency-Key"
+"""Header by which a caller names a request."""
 
 _NOT_THE_WORK = frozenset({"title", "author", "description"})
 """Options that name the work without changing its text or delivery."""
@@ -76,16 +86,6 @@ class Submission:
     client_ref: str | None = None
     force: bool = False
     """Do the work again although it is there."""
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """The task that does the work; an older one if ``duplicate_of`` names it."""
-
-    task_id: str
-    status: Status
-    duplicate_of: str | None
-    client_ref: str | None
 
 
 class Intake:
@@ -128,14 +128,19 @@ class Intake:
         concurrent = self._settings.concurrent
         return concurrent.max_workers + concurrent.queue_size
 
-    async def accept(self, wanted: Submission, owner: str) -> Accepted:
+    async def accept(self, wanted: Submission, owner: str, key: RequestKey | None = None) -> Accepted:
         """Store a task for this submission, or find the one that does the same work; raises as ``accept_all``."""
-        return (await self.accept_all([wanted], owner))[0]
+        return (await self.accept_all([wanted], owner, key))[0]
 
-    async def accept_all(self, wanted: Sequence[Submission], owner: str) -> list[Accepted]:
+    async def accept_all(
+        self, wanted: Sequence[Submission], owner: str, key: RequestKey | None = None
+    ) -> list[Accepted]:
         """Store a task for each submission, or find the one that does the same work: for all of them, or for none.
 
+        A request that was accepted under this ``key`` before is answered as it was then, and nothing is done.
+
         Raises:
+            IdempotencyConflict: the key stands for another request.
             UrlRefused: an address may not be fetched.
             ModelUnavailable: the model is not named in the configuration.
             InvalidValue: the robot is not named in the configuration, or there are more than ever fit.
@@ -143,20 +148,25 @@ class Intake:
             ShuttingDown: the daemon takes no new work.
         """
         self._check_open()
+        if key and (known := await self._store.recall(key, self._clock())):
+            return _as_before(known, owner)
         new = [NewTask(task, work_key(task)) for task in (self._task(each, owner) for each in wanted)]
-        answer = await self._store.add_all(new, room=self._room, force=any(each.force for each in wanted))
-        if isinstance(answer, NoRoom):
-            raise self._no_room(answer.unfinished, len(new))
-        triples = zip(wanted, new, answer, strict=True)
-        return [self._accepted(each, task.task, outcome) for each, task, outcome in triples]
+        force = any(each.force for each in wanted)
+        match await self._store.add_all(new, room=self._room, force=force, key=key):
+            case NoRoom(unfinished):
+                raise self._no_room(unfinished, len(new))
+            case Replayed() | KeyTaken() as known:  # the same request, at the same moment
+                return _as_before(known, owner)
+            case outcomes:
+                pairs = zip((each.task for each in new), outcomes, strict=True)
+                return [self._accepted(task, outcome) for task, outcome in pairs]
 
-    def _accepted(self, wanted: Submission, task: Task, outcome: Added | AlreadyThere) -> Accepted:
-        if isinstance(outcome, AlreadyThere):
-            return Accepted(outcome.task_id, outcome.status, outcome.task_id, wanted.client_ref)
-        self._accepted_at.append(task.created_at)
-        self._hint(task.id)
-        log.info("accepted", task=task.id, owner=task.owner, priority=task.priority.name.lower())
-        return Accepted(task.id, task.status, None, wanted.client_ref)
+    def _accepted(self, task: Task, outcome: Added | AlreadyThere) -> Accepted:
+        if isinstance(outcome, Added):
+            self._accepted_at.append(task.created_at)
+            self._hint(task.id)
+            log.info("accepted", task=task.id, owner=task.owner, priority=task.priority.name.lower())
+        return Accepted.of(task, outcome)
 
     def receive(self) -> Incoming:
         """Make room for a file that is about to come.
@@ -173,17 +183,19 @@ class Intake:
             min_free_gb=self._settings.storage.min_free_gb,
         )
 
-    async def accept_upload(self, wanted: Submission, incoming: Incoming, owner: str) -> Accepted:
+    async def accept_upload(
+        self, wanted: Submission, incoming: Incoming, owner: str, key: RequestKey | None = None
+    ) -> Accepted:
         """Accept a file that has come whole, and remove it unless a new task needs it; raises as ``accept``.
 
         Not to be cancelled: between the two steps nobody would know whether the file has a task.
         """
         try:
-            accepted = await self.accept(wanted, owner)
+            accepted = await self.accept(wanted, owner, key)
         except Refusal:
             await incoming.discard()
             raise
-        if accepted.duplicate_of:
+        if accepted.task_id != incoming.task_id:
             await incoming.discard()
         return accepted
 
@@ -287,6 +299,13 @@ class Intake:
                 "unfinished": unfinished,
             },
         )
+
+
+def _as_before(known: Replayed | KeyTaken, owner: str) -> list[Accepted]:
+    if isinstance(known, KeyTaken):
+        raise IdempotencyConflict(param=KEY_HEADER)
+    log.info("answered as before", owner=owner, tasks=[each.task_id for each in known.accepted])
+    return list(known.accepted)
 
 
 def work_key(task: Task) -> str:

@@ -161,7 +161,7 @@ def generated_token(file: Path, *, create: bool) -> str | None:
             return None
         token = new_token()
         _write_private(file, token + "\n")
-        log.info("made a token for the API; it lies in this file", file=str(file))
+        log.info("made a token for the API; it lies in this file", file=str(file.absolute()))
     hide(token)
     return token
 

@@ -16,10 +16,11 @@ from dataclasses import dataclass, field, replace
 
 import structlog
 
+from pipeline.bridge import StopSignal
 from pipeline.config import LlmSettings
 from pipeline.core.breaker import CLOSED, Breaker
 from pipeline.core.task import Usage
-from pipeline.errors import LlmFailed, LlmRateLimited, LlmRefused, LlmUnavailable
+from pipeline.errors import Interrupted, LlmFailed, LlmRateLimited, LlmRefused, LlmUnavailable
 from pipeline.llm_endpoint import Endpoint
 from pipeline.ports import Answer, Question, Reply, TaskStore, TooLong, Unanswered
 
@@ -73,7 +74,12 @@ class Llm:
         return {line.model: line.why for line in self._lines.values() if line.breaker.open_until is not None}
 
     async def ask_all(
-        self, task_id: str, questions: Sequence[Question], store: TaskStore, on_reply: Callable[[], None]
+        self,
+        task_id: str,
+        questions: Sequence[Question],
+        store: TaskStore,
+        on_reply: Callable[[], None],
+        stop: StopSignal,
     ) -> list[Reply]:
         """Ask several questions of one task, ``llm.parallel_chunks`` at a time.
 
@@ -82,16 +88,22 @@ class Llm:
             questions: each complete in itself.
             store: keeps every reply as it comes, and has those that came before a restart.
             on_reply: called as each reply comes.
+            stop: once raised nothing more is asked; what was asked is paid for, so its answer is awaited and stored.
 
         Returns:
             The replies in the order of the questions.
+
+        Raises:
+            Interrupted: ``stop`` was raised before everything was asked.
         """
         room = asyncio.Semaphore(self._settings.parallel_chunks)
 
-        async def ask(question: Question) -> Reply:
+        async def ask(question: Question) -> Reply | None:
             async with room:
                 key = self._key(question)
                 reply: Reply | None = await store.reply(task_id, key)
+                if reply is None and stop.is_raised:
+                    return None
                 if reply is None:
                     reply = await self.ask(question)
                     await store.keep_reply(task_id, key, reply)
@@ -100,10 +112,14 @@ class Llm:
 
         asking = [asyncio.create_task(ask(question)) for question in questions]
         try:
-            return await asyncio.gather(*asking)
+            replies = await asyncio.gather(*asking)
         finally:
             for one in asking:
                 one.cancel()
+        answered = [reply for reply in replies if reply is not None]
+        if len(answered) < len(replies):
+            raise Interrupted
+        return answered
 
     def _key(self, question: Question) -> str:
         """Name a question together with the models that are asked."""

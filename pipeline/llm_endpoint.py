@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,6 +15,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, Field, ValidationError
 
 from pipeline.config import LlmSettings, is_loopback_host
+from pipeline.core.retry import read_retry_after
 from pipeline.core.task import Usage
 from pipeline.errors import (
     LlmAuth,
@@ -218,16 +218,11 @@ def _named_status(error: Any, said: str) -> LlmFailed | None:  # noqa: ANN401 - 
 
 
 def _retry_after_s(headers: Any) -> float | None:  # noqa: ANN401 - a type of the library's own library
-    """Read when to come back: milliseconds, seconds, or a date; None if the endpoint does not say."""
-    for name, unit_s in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        try:
-            return max(0.0, float(headers[name]) * unit_s)
-        except (KeyError, ValueError):
-            continue
+    """Read when to come back, in seconds; None if the endpoint does not say."""
     try:
-        return max(0.0, parsedate_to_datetime(headers["retry-after"]).timestamp() - time.time())
+        return max(0.0, float(headers["retry-after-ms"]) / 1000)
     except (KeyError, ValueError):
-        return None
+        return read_retry_after(headers.get("retry-after", ""), time.time())
 
 
 def _words(said: str) -> str:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from pipeline.config import Settings
-from pipeline.core.lifecycle import Settled
+from pipeline.core.lifecycle import Delivery, Settled
 from pipeline.core.messages import Message, MessageState, Run
+from pipeline.core.placement import Device
 from pipeline.core.progress import Progress
 from pipeline.core.task import FREE, Artifacts, Lane, LayerState, Product, Stage, Status, Task, TaskWarning, Usage
 from pipeline.core.transcript import Segment
@@ -111,6 +112,7 @@ class StageContext(Protocol):
         *,
         timeout_s: float,
         stall_s: float | None = None,
+        may_finish: bool = False,
     ) -> dict[str, Any]:
         """Run a program of ours in a supervised child process and wait for its result.
 
@@ -120,6 +122,7 @@ class StageContext(Protocol):
             on_line: called with every line it prints before its result.
             timeout_s: the whole child's time.
             stall_s: longest time between two lines.
+            may_finish: whether it has a while to finish when the daemon is asked to stop; otherwise it ends at once.
 
         Raises:
             StageFailed: the failure the child named.
@@ -289,6 +292,49 @@ class NoRoom:
 
 
 @dataclass(frozen=True, slots=True)
+class Accepted:
+    """What a caller is told of one submission: the task that does the work, an older one if ``duplicate_of`` is set."""
+
+    task_id: str
+    status: Status
+    duplicate_of: str | None
+    client_ref: str | None
+
+    @classmethod
+    def of(cls, task: Task, outcome: Added | AlreadyThere) -> Accepted:
+        """Say what became of the submission that ``task`` was made of."""
+        if isinstance(outcome, AlreadyThere):
+            return cls(outcome.task_id, outcome.status, outcome.task_id, task.client_ref)
+        return cls(task.id, task.status, None, task.client_ref)
+
+
+@dataclass(frozen=True, slots=True)
+class RequestKey:
+    """A caller's name for one request: within ``KEY_LIFE_S`` the same again is answered as it was, and does nothing."""
+
+    owner: str
+    key: str
+    body: str
+    """Digest of all that was asked."""
+
+
+KEY_LIFE_S = 24 * 3600.0
+"""Seconds for which an accepted request is remembered by its key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """The request was accepted before, with this answer."""
+
+    accepted: tuple[Accepted, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyTaken:
+    """The key stands for a request with another body."""
+
+
+@dataclass(frozen=True, slots=True)
 class Outgoing:
     """The message at the head of a robot's lane."""
 
@@ -299,6 +345,29 @@ class Outgoing:
     attempts: int
     begins_run: bool
     """Whether nothing of its run has gone out yet."""
+    refused_s: float = 0.0
+    """How long it was refused so far, while a daemon was running."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A point in time that a restart can compare with, whatever happens to the machine's clock.
+
+    ``at`` is by that clock, in seconds since the epoch. ``uptime_s`` counts from the start of the machine that
+    ``machine`` names; an empty name is one that is not known.
+    """
+
+    at: float
+    uptime_s: float
+    machine: str
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A request that was written to a robot, whatever became of it."""
+
+    id: int
+    moment: Moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,29 +394,61 @@ class TaskView:
     usage: Usage = FREE
 
 
+@dataclass(frozen=True, slots=True)
+class Retired:
+    """What was too old to be kept or listed any longer."""
+
+    tasks: tuple[str, ...]
+    """Ids of those removed whole."""
+    texts: tuple[str, ...]
+    """Ids of those whose text was removed."""
+    unlisted: int
+
+    @property
+    def count(self) -> int:
+        """How many tasks were changed."""
+        return len(self.tasks) + len(self.texts) + self.unlisted
+
+
 class TaskStore(Protocol):
     """Where tasks live. Every change is one transaction, durable when the call returns."""
 
     # accepting
     async def add_all(
-        self, new: Sequence[NewTask], *, room: int, force: bool
-    ) -> tuple[Added | AlreadyThere, ...] | NoRoom:
+        self, new: Sequence[NewTask], *, room: int, force: bool, key: RequestKey | None = None
+    ) -> tuple[Added | AlreadyThere, ...] | NoRoom | Replayed | KeyTaken:
         """Store several tasks, but those whose work is there already: all of them, or none.
 
         Args:
             new: the tasks, each with its products so far.
             room: how many unfinished tasks there may be, these included.
             force: store all of them, whatever is there.
+            key: names the request; the answer is remembered with the tasks unless there is no room.
         """
         ...
 
+    async def recall(self, key: RequestKey, now: float) -> Replayed | KeyTaken | None:
+        """How a request of this key was answered; None if none was accepted in the last ``KEY_LIFE_S``."""
+        ...
+
     # moving
-    async def claim(self, lane: Lane, now: float, task_id: str | None = None) -> Settled | None:
-        """Give the lane's next waiting task (or this one) to a worker; None if none may start now."""
+    async def claim(
+        self, lane: Lane, now: float, task_id: str | None = None, *, hosts_left_alone: Sequence[str] = ()
+    ) -> Settled | None:
+        """Give the lane's next waiting task (or this one) to a worker; None if none may start now.
+
+        FETCH and ASR go by priority and within one by owners in turn, TEXT by sequence.
+
+        Args:
+            lane: of the worker.
+            now: seconds since the epoch.
+            task_id: of the one task that is wanted, if it is.
+            hosts_left_alone: the next task is none whose media comes from these.
+        """
         ...
 
     async def waiting(self, lane: Lane, now: float, *, after: int = 0, limit: int = 100) -> list[Task]:
-        """Tasks that wait for this lane and may start, best first; TEXT by sequence, above ``after``."""
+        """Tasks that wait for this lane and may start, next first; TEXT by sequence, above ``after``."""
         ...
 
     async def next_due(self) -> float | None:
@@ -355,7 +456,10 @@ class TaskStore(Protocol):
         ...
 
     async def save(self, settled: Settled, *, expected: Status, runs: Sequence[Run] = ()) -> bool:
-        """Store a change and the runs that announce it, if the status is still ``expected``."""
+        """Store a change and the runs that announce it, if the status is still ``expected``.
+
+        A task that is to be tried again waits at the end of its owner's line.
+        """
         ...
 
     async def end(self, settled: Settled, *, expected: Status, closing: Message) -> bool:
@@ -370,7 +474,7 @@ class TaskStore(Protocol):
         ...
 
     async def restart(self, settled: Settled, *, expected: Status, dropped: Sequence[str]) -> bool:
-        """Store that a finished task starts again without these products.
+        """Store that a finished task starts again without these products, at the end of its owner's line.
 
         False if its status is not ``expected``, or a worker still has it in hand.
         """
@@ -381,13 +485,20 @@ class TaskStore(Protocol):
         ...
 
     async def orphans(self) -> list[Task]:
-        """Tasks that a worker of an earlier boot had in hand."""
+        """Tasks that a worker of an earlier boot had in hand.
+
+        Those among them at which work had begun and stored nothing since take equal shares of the blame.
+        """
         ...
 
     # working
     async def get(self, task_id: str) -> Task | None: ...
     async def enter(self, task_id: str, stage: Stage, now: float) -> bool:
         """Note that a worker began this stage; False if the task is not processing any more."""
+        ...
+
+    async def begin(self, task_id: str) -> None:
+        """Note that from now on the work on a task may bring down what does it; what is stored next takes it back."""
         ...
 
     async def wait_for(self, task_id: str, waiting_for: str | None, now: float) -> None:
@@ -433,21 +544,47 @@ class TaskStore(Protocol):
         ...
 
     async def mark(
-        self, message_id: int, state: MessageState, now: float, *, expected: MessageState, why: str = ""
+        self,
+        message_id: int,
+        state: MessageState,
+        now: float,
+        *,
+        expected: MessageState,
+        why: str = "",
+        refused_s: float = 0.0,
     ) -> bool:
-        """Change a message's state if it is still ``expected``."""
+        """Change a message's state if it is still ``expected``; ``refused_s`` more it was refused."""
         ...
 
-    async def recent_sends(self, robot: str | None, since: float) -> list[float]:
-        """When this robot was last written to, oldest first."""
+    async def close_run(self, message_id: int, continuation: Message, now: float) -> bool:
+        """Let the rest of a run, from this message on, go out behind all others, ``continuation`` before it.
+
+        False if the message is no longer planned.
+        """
+        ...
+
+    async def note_write(self, robot: str, moment: Moment, *, forget: int) -> int:
+        """Note that a request goes out to the robot, and forget those up to ``forget``; returns its id."""
+        ...
+
+    async def recent_writes(self, robot: str) -> list[Write]:
+        """The requests to this robot that were not forgotten, oldest first."""
         ...
 
     async def doubt_unfinished_sends(self, now: float) -> int:
         """Mark what an earlier boot was sending as in doubt; returns how many."""
         ...
 
-    async def delivered(self, paused: Sequence[str]) -> list[tuple[Task, bool]]:
-        """Tasks whose messages have all come to rest; True where a paused robot still holds some."""
+    async def delivered(self, paused: Sequence[str]) -> list[tuple[Task, Delivery]]:
+        """Tasks whose messages have all come to rest, or are held by one of these paused robots."""
+        ...
+
+    async def relieved(self) -> list[tuple[Task, Delivery]]:
+        """Completed tasks that warn of messages held by a robot, although none is any more."""
+        ...
+
+    async def keep_warnings(self, task_id: str, warnings: Sequence[TaskWarning], now: float) -> None:
+        """Replace the warnings of a completed task."""
         ...
 
     # showing
@@ -459,3 +596,26 @@ class TaskStore(Protocol):
         ...
 
     async def messages(self, task_id: str) -> list[MessageRow]: ...
+
+    # keeping
+    async def delete(self, task_id: str) -> bool:
+        """Remove a finished task with everything that belongs to it; False if it has not finished."""
+        ...
+
+    async def retire(self, *, texts_before: float, tasks_before: float, limit: int) -> Retired:
+        """Remove what is old, of at most ``limit`` tasks of each kind; a task that still has something to send is kept.
+
+        Args:
+            texts_before: texts of tasks that finished before this time are removed.
+            tasks_before: tasks that finished before this time are no longer listed, and without a text removed.
+            limit: the rest is for the next call.
+        """
+        ...
+
+    async def give_space_back(self) -> bool:
+        """Give a little of the space that is not used any more back to the disk; False if there is none left."""
+        ...
+
+    async def note_devices(self, devices: Sequence[Device], now: float) -> None:
+        """Store which devices there are, in place of those stored before."""
+        ...

@@ -137,7 +137,7 @@ def _run(program: str) -> int:
     try:
         result = importlib.import_module(program).main(request, emit)
     except StageFailed as failure:
-        emit({"failed": {"type": failure.type, "detail": failure.detail}})
+        emit({"failed": {"type": failure.type, "detail": failure.detail, "wish_s": failure.wish_s}})
         return 0
     emit({"result": result})
     return 0

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import DecodeFailed, DiskFull, DownloadTruncated, MediaInvalid, MediaNoAudio, MediaTooLong
-from stages._work import BYTES_PER_SAMPLE, SAMPLE_RATE
+from stages._work import BYTES_PER_SAMPLE, SAMPLE_RATE, make_durable
 
 CONTAINERS = "aac,ac3,aiff,amr,asf,avi,caf,flac,flv,matroska,mov,mp3,mpeg,mpegts,ogg,wav,w64"
 """libav's names of the containers that are opened; playlists and scripts that name other files are not among them."""
@@ -83,7 +83,9 @@ def _decode(
         raise MediaTooLong(f"{declared_s:.0f} s")
     samples = 0
     reported_s = 0.0
-    with Path(request["audio_path"]).open("wb") as out:
+    audio = Path(request["audio_path"])
+    draft = audio.with_name(f"{audio.name}.part")
+    with draft.open("wb") as out:
         for plain in _plain_frames(av, container, stream):
             out.write(bytes(plain.planes[0])[: plain.samples * BYTES_PER_SAMPLE])
             samples += plain.samples
@@ -98,6 +100,8 @@ def _decode(
         raise MediaInvalid("it holds no sound that can be decoded")
     if declared_s and done_s < declared_s * (1 - SHORT_BY) - 2.0:
         raise DownloadTruncated(f"{done_s:.0f} s of {declared_s:.0f} s")
+    draft.replace(audio)
+    make_durable(audio)
     return {"duration_s": done_s}
 
 

@@ -10,10 +10,12 @@ import json
 import os
 import re
 import resource
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pipeline.core.retry import read_retry_after
 from pipeline.errors import (
     DiskFull,
     DownloadTooLarge,
@@ -28,6 +30,9 @@ from pipeline.errors import (
     SourceUnsupported,
     StageFailed,
 )
+from stages._cookies import cookies_in
+from stages._parts import CheckedOpen, Leftovers
+from stages._work import make_durable
 
 Emit = Callable[[dict[str, Any]], None]
 
@@ -67,10 +72,10 @@ def main(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
 
 
 def _resolve(yt_dlp: Any, request: dict[str, Any], emit: Emit) -> dict[str, Any]:  # noqa: ANN401 - a module
-    with yt_dlp.YoutubeDL(_options(request, emit)) as ydl:
+    with _with_cookies(yt_dlp.YoutubeDL(_options(request, emit)), request, emit) as ydl:
         info = ydl.extract_info(request["url"], download=False)
         info = _single(info)
-        Path(request["info_path"]).write_text(json.dumps(ydl.sanitize_info(info)), encoding="utf-8")
+        _write(Path(request["info_path"]), json.dumps(ydl.sanitize_info(info)))
     author = info.get("uploader") or info.get("channel") or info.get("creator")
     return {
         "extractor": str(info.get("extractor_key") or "Generic"),
@@ -80,6 +85,13 @@ def _resolve(yt_dlp: Any, request: dict[str, Any], emit: Emit) -> dict[str, Any]
         "duration_s": float(info["duration"]) if info.get("duration") else None,
         "page_url": _encodable(info.get("webpage_url")) or None,
     }
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file that is there whole or not at all."""
+    draft = path.with_suffix(".new")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(path)
 
 
 def _encodable(text: object) -> str:
@@ -112,25 +124,44 @@ def _single(info: dict[str, Any] | None) -> dict[str, Any]:
 def _download(yt_dlp: Any, request: dict[str, Any], emit: Emit) -> dict[str, Any]:  # noqa: ANN401 - a module
     limit = request["max_bytes"]
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit + FILE_SIZE_SLACK_BYTES, limit + FILE_SIZE_SLACK_BYTES))
+    folder, known = Path(request["folder"]), _known(request)
+    leftovers = Leftovers(folder, request["stem"])
+    leftovers.tidy(found_anew=known is None)
     options = _options(request, emit) | {
         "outtmpl": {"default": f"{request['stem']}.%(ext)s"},
         "paths": {"home": request["folder"]},
-        "progress_hooks": [_Meter(limit, emit)],
+        "progress_hooks": [_Meter(limit, emit, leftovers)],
     }
-    with yt_dlp.YoutubeDL(options) as ydl:
-        info = _known(request) or _single(ydl.extract_info(request["url"], download=False))
+    with _with_cookies(yt_dlp.YoutubeDL(options), request, emit) as ydl:
+        info = known or _single(ydl.extract_info(request["url"], download=False))
+        ydl.urlopen = CheckedOpen(ydl.urlopen, yt_dlp.networking.exceptions.HTTPError, leftovers, _files_in(info))
         info = ydl.process_ie_result(info, download=True)
     path = _downloaded(info, request)
     if path.stat().st_size == 0:
         raise MediaInvalid("the file is empty")
+    make_durable(path)
     return {"name": path.name, "size_bytes": path.stat().st_size}
+
+
+def _files_in(info: dict[str, Any]) -> set[str]:
+    """Addresses in ``info`` that lead to media in one file, rather than to a list of its segments."""
+    formats = [info, *(info.get("formats") or ())]
+    return {one["url"] for one in formats if one.get("url") and one.get("protocol") in {"http", "https", None}}
+
+
+def _with_cookies(ydl: Any, request: dict[str, Any], emit: Emit) -> Any:  # noqa: ANN401 - a library's object
+    """Give yt-dlp the cookies there are; it keeps what it learns to itself, and no file is written."""
+    if request["cookies_dir"] is not None:
+        for cookie in cookies_in(Path(request["cookies_dir"]), emit):
+            ydl.cookiejar.set_cookie(cookie)
+    return ydl
 
 
 def _known(request: dict[str, Any]) -> dict[str, Any] | None:
     """What ``resolve`` found, if it is still there."""
     try:
         found: dict[str, Any] = json.loads(Path(request["info_path"]).read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):
         return None
     return found
 
@@ -144,12 +175,18 @@ def _downloaded(info: dict[str, Any], request: dict[str, Any]) -> Path:
 class _Meter:
     """Counts what arrives, whatever length the server named, and says so when there is more of it."""
 
-    def __init__(self, limit: int, emit: Emit) -> None:
+    def __init__(self, limit: int, emit: Emit, leftovers: Leftovers) -> None:
         self._limit = limit
         self._emit = emit
+        self._leftovers = leftovers
+        self._segments = leftovers.segments_there
         self._most = -1
 
     def __call__(self, reading: dict[str, Any]) -> None:
+        segments = reading.get("fragment_index")
+        if segments is not None and segments > self._segments:
+            self._segments = segments
+            self._leftovers.note_segment(segments, Path(reading["tmpfilename"]))
         done, declared = reading.get("downloaded_bytes") or 0, reading.get("total_bytes")
         size = max(done, declared or 0)  # an estimate may be twice the truth and refuses nothing
         if size > self._limit:
@@ -205,8 +242,15 @@ def _options(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
         "noprogress": True,
         "color": "never",
         "logger": _Relay(emit),
-        "proxy": "",
+        "proxy": request["proxy"],
+        "js_runtimes": dict(map(_runtime, request["js_runtimes"])),
     }
+
+
+def _runtime(entry: str) -> tuple[str, dict[str, str]]:
+    """Read ``NAME`` or ``NAME:PATH`` as yt-dlp takes it."""
+    name, _, path = entry.partition(":")
+    return name, {"path": path} if path else {}
 
 
 _STATUS = {401: SourceForbidden, 403: SourceForbidden, 404: SourceNotFound, 410: SourceNotFound}
@@ -226,7 +270,7 @@ def _named(yt_dlp: Any, error: Exception) -> StageFailed:  # noqa: ANN401, PLR09
             return cause
         status = getattr(cause, "status", None)
         if isinstance(status, int):
-            return _by_status(status)
+            return _by_status(status, _wish_s(cause))
         if isinstance(cause, yt_dlp.utils.ContentTooShortError):
             return DownloadTruncated(f"{cause.downloaded} of {cause.expected} bytes")
         if isinstance(cause, yt_dlp.networking.exceptions.IncompleteRead):
@@ -256,9 +300,16 @@ def _causes(error: BaseException) -> list[BaseException]:
     return seen
 
 
-def _by_status(status: int) -> StageFailed:
+def _wish_s(error: Any) -> float | None:  # noqa: ANN401 - yt-dlp's
+    """Seconds for which a server that refused asks to be left alone."""
+    response = getattr(error, "response", None)
+    asked = response.headers.get("Retry-After") if response is not None else None
+    return read_retry_after(asked, time.time()) if asked else None
+
+
+def _by_status(status: int, wish_s: float | None = None) -> StageFailed:
     follows_on = ", it redirects in a circle or too often" if status // 100 == 3 else ""  # noqa: PLR2004 - 3xx
-    return _STATUS.get(status, SourceUnreachable)(f"HTTP {status}{follows_on}")
+    return _STATUS.get(status, SourceUnreachable)(f"HTTP {status}{follows_on}", wish_s=wish_s)
 
 
 def _by_words(words: str) -> StageFailed:

@@ -20,16 +20,26 @@ class Compose:
 
     def run(self, ctx: StageContext, artifacts: Artifacts) -> Made:
         """Make ``messages``; none where nobody wants them."""
-        task, language = ctx.task, ctx.settings.wechat.language
+        task, wechat = ctx.task, ctx.settings.wechat
         if task.options.notify == "none":
             return Made(())
         clean, summary = artifacts.proofread, artifacts.summary
         if clean is None or summary is None:
             raise InternalFailure("there is no text")
-        head = _head(task, artifacts, clean, summary, language)
-        robots = task.options.robots or (None,)
+        head = _head(task, artifacts, clean, summary, wechat.language)
         return Made(
-            tuple(compose_run(head, summary.text, clean.text, robot=robot, language=language) for robot in robots)
+            tuple(
+                compose_run(
+                    head,
+                    summary.text,
+                    clean.text,
+                    robot=robot,
+                    language=wechat.language,
+                    # The inbox takes any number of messages.
+                    file_over=None if robot is None else wechat.long_text_as_file_over,
+                )
+                for robot in task.options.robots or (None,)
+            )
         )
 
 

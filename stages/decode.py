@@ -39,6 +39,7 @@ class Decode:
                 lambda line: _report(ctx, line),
                 timeout_s=DECODE_TIMEOUT_S,
                 stall_s=DECODE_STALL_S,
+                may_finish=True,  # there is nothing to continue from
             )
         except DownloadTruncated:
             media.unlink(missing_ok=True)  # or the next attempt would find it and take it for complete

@@ -7,6 +7,7 @@ from typing import Any
 from pipeline.core.task import Artifacts, Lane, MediaFile, Stage
 from pipeline.errors import DownloadTimeout, DownloadTruncated, SourceForbidden, SourceNotFound
 from pipeline.ports import ChildDied, ChildTimeout, Made, StageContext
+from stages._access import access
 from stages._work import INFO_NAME, MEDIA_STEM
 
 
@@ -31,7 +32,7 @@ class Download:
             "folder": str(ctx.work),
             "stem": MEDIA_STEM,
             "max_bytes": limits.max_mb * 1024 * 1024,
-            "socket_timeout_s": min(30.0, limits.stall_s),
+            **access(ctx),
         }
         try:
             found = ctx.run_child(

@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from pipeline.core.task import Artifacts, Lane, MediaInfo, Stage
 from pipeline.errors import MediaTooLong, SourceUnreachable, StageFailed
 from pipeline.ports import ChildDied, ChildTimeout, Made, StageContext
+from stages._access import access
 from stages._work import INFO_NAME, PAGE_INFO_NAME
 
 RESOLVE_TIMEOUT_S = 120.0
@@ -56,7 +57,7 @@ def _ask(ctx: StageContext, url: str, info_name: str, timeout_s: float) -> Media
         "mode": "resolve",
         "url": url,
         "info_path": str(ctx.work / info_name),
-        "socket_timeout_s": min(30.0, ctx.settings.download.stall_s),
+        **access(ctx),
     }
     try:
         found = ctx.run_child("stages._fetch_child", request, lambda _: None, timeout_s=timeout_s)

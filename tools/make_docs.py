@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pipeline.cli import DATA_FOLDER, USAGE
 from pipeline.config import LIVE, NOT_IN_EFFECT, Settings, described, node_at, schema
-from pipeline.core.lifecycle import HELD, MEANING, TRANSITIONS
+from pipeline.core.lifecycle import DOUBTED, HELD, MEANING, REFUSED, TRANSITIONS
 from pipeline.core.task import Status
 from pipeline.errors import (
     ConfigInvalid,
@@ -182,7 +182,7 @@ _LLM_WARNINGS = """
 """
 
 
-_WARNED = (NO_SPEECH, HELD, TEXT_FALLBACK, SUMMARY_FALLBACK)
+_WARNED = (NO_SPEECH, HELD, REFUSED, DOUBTED, TEXT_FALLBACK, SUMMARY_FALLBACK)
 
 
 def errors() -> str:

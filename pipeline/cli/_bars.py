@@ -13,6 +13,13 @@ from pipeline.redaction import printable
 
 BAR = 24
 LABEL = 17
+SHORT_BAR = 4
+SHORT_LABEL = 10
+NARROW = 60
+"""Columns of a terminal under which labels are shortened."""
+BESIDES = 37
+"""Columns for everything but label and bar: the percent, and most of what can happen to a video."""
+WIDE = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +57,7 @@ class Board:
         columns, rows = shutil.get_terminal_size()
         room = max(1, rows - 2)  # the cursor cannot go up beyond the first row of the screen
         shown = bars if len(bars) <= room else sorted(bars, key=lambda bar: bar.final)[:room]
-        lines = [_cut(f"{_line(bar)} {bar.note}".rstrip(), columns - 1) for bar in shown]
+        lines = [_cut(f"{_line(bar, columns)} {bar.note}".rstrip(), columns - 1) for bar in shown]
         if len(shown) < len(bars):
             lines.append(f"  … {len(bars) - len(shown)} more")
         up = f"\x1b[{self._height}A" if self._height else ""
@@ -66,9 +73,11 @@ class Board:
         self._told = stages
 
 
-def _line(bar: Bar) -> str:
-    done = round(BAR * bar.percent / 100)
-    return f"  {fit(printable(bar.label), LABEL)} {'█' * done}{'·' * (BAR - done)} {bar.percent:5.1f} %  {bar.stage}"
+def _line(bar: Bar, columns: int = WIDE) -> str:
+    label = fit(printable(bar.label), LABEL if columns >= NARROW else SHORT_LABEL)
+    length = max(SHORT_BAR, min(BAR, columns - _width(label) - BESIDES))
+    done = round(length * bar.percent / 100)
+    return f"  {label} {'█' * done}{'·' * (length - done)} {bar.percent:5.1f} %  {bar.stage}"
 
 
 def fit(text: str, width: int) -> str:

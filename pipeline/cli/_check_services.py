@@ -1,18 +1,13 @@
-"""Checks of the doctor: models, yt-dlp, the language model, the robots, and who may come in."""
+"""Checks of the doctor: the speech models, the language model, the robots, and who may come in."""
 
 from __future__ import annotations
 
-import asyncio
 import json
-import re
-import shutil
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from datetime import date
 from http import HTTPStatus
 from http.client import HTTPException
-from importlib.metadata import version
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,10 +19,6 @@ from pipeline.engine.models import local_folder, resolve_auto
 from pipeline.errors import ConfigInvalid, ModelMissing
 from pipeline.keyring import MadeTokens
 
-OLD_DAYS = 90
-"""Sites change, YouTube most of all; an older yt-dlp fails there."""
-OLDEST_DENO = (2, 3, 0)
-"""As yt-dlp wants it (yt_dlp/utils/_jsruntime.py)."""
 ANSWER_S = 5.0
 WECOM = "qyapi.weixin.qq.com"
 
@@ -75,44 +66,6 @@ def _check_model(name: str) -> Finding:
             (f"{name} is not here; it is fetched when it is first needed", f"本机没有 {name}，首次使用时下载"),
             (f"To have it before: {command}", f"提前下载：{command}"),
         )
-
-
-def check_downloads(_: Settings) -> Iterator[Finding]:
-    """See how old yt-dlp is, and whether it has the JavaScript runtime that YouTube asks for."""
-    installed = version("yt-dlp")
-    year, month, day = map(int, installed.split(".")[:3])
-    age_days = (date.today() - date(year, month, day)).days  # noqa: DTZ011 - a day more or less is no matter
-    if age_days > OLD_DAYS:
-        command = '.venv/bin/python -m pip install --upgrade "yt-dlp[default]"'
-        yield warning(
-            "yt-dlp",
-            (f"{installed} is {age_days} days old", f"{installed} 发布于 {age_days} 天前"),
-            (f"If a site fails: {command}, then restart the daemon.", f"若下载失败：{command}，然后重启服务。"),
-        )
-    else:
-        yield fine("yt-dlp", f"{installed}, {age_days} days old")
-    found = shutil.which("deno")
-    deno = asyncio.run(_version_of(found)) if found else ()
-    if deno >= OLDEST_DENO:
-        yield fine("javascript", f"deno {'.'.join(map(str, deno))}")
-    else:
-        yield warning(
-            "javascript",
-            ("deno 2.3 or newer is not found", "未找到 deno 2.3 或更新版本"),
-            (
-                "YouTube needs it: install it from https://deno.com; other sites do without.",
-                "YouTube 需要它：请从 https://deno.com 安装；其他网站不需要。",
-            ),
-        )
-
-
-async def _version_of(program: str) -> tuple[int, ...]:
-    process = await asyncio.create_subprocess_exec(
-        program, "--version", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
-    )
-    said, _ = await process.communicate()
-    found = re.search(rb"(\d+)\.(\d+)\.(\d+)", said)
-    return tuple(map(int, found.groups())) if found else ()
 
 
 def check_llm(settings: Settings) -> Iterator[Finding]:

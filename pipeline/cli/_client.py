@@ -77,9 +77,9 @@ def _local_token(settings: Settings) -> str:
     token = _read(settings.storage.dir / "token")
     if token is None:
         raise CommandFailed(
-            "The configuration names no token, and those of 'token new' are kept as digests only: give --token, "
-            "or set TRANSCRIBED_TOKEN.",
-            "配置中没有令牌，而 token new 生成的令牌只保存摘要：请使用 --token，或设置 TRANSCRIBED_TOKEN。",
+            "The configuration names no token that can be read here, and those of 'token new' are kept as digests "
+            "only: give --token, or set TRANSCRIBED_TOKEN.",
+            "配置中没有此处可读取的令牌，而 token new 生成的令牌只保存摘要：请使用 --token，或设置 TRANSCRIBED_TOKEN。",
         )
     return token.strip()
 

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from pipeline.cli import FAILED, FINE
 from pipeline.cli._bars import Bar, Board
-from pipeline.cli._client import Client, Json
+from pipeline.cli._client import Client, Json, Refused
 from pipeline.errors import CommandFailed
 from pipeline.redaction import printable
 
@@ -25,7 +25,7 @@ def follow(client: Client, ids: Sequence[str]) -> list[Json]:
         CommandFailed: a task is not known, or the daemon went away.
     """
     board = Board(sys.stderr)
-    states = [client.state(task_id) for task_id in ids]
+    states = [_known(client, task_id) for task_id in ids]
     try:
         while True:
             board.draw([bar(state) for state in states])
@@ -39,6 +39,14 @@ def follow(client: Client, ids: Sequence[str]) -> list[Json]:
             f"No longer watching; the daemon goes on. Watch again: {command}",
             f"已停止查看，任务仍在继续。再次查看：{command}",
         ) from None
+
+
+def _known(client: Client, task_id: str) -> Json:
+    """Ask for a task for the first time; who asks for several learns which one there is not."""
+    try:
+        return client.state(task_id)
+    except Refused as refusal:
+        raise CommandFailed(f"{task_id}: {refusal.message}", f"{task_id}：{refusal.localized}") from None
 
 
 def tell(client: Client, states: Sequence[Json]) -> int:
@@ -75,6 +83,8 @@ def bar(state: Json, label: str = "") -> Bar:
     stage = state["stage"] if state["status"] in {"processing", "completed"} else state["status"]
     if state["waiting_for"] and not final:
         stage += f", waits for {state['waiting_for']}"
+    if state["status"] == "retrying" and state["error"]:
+        stage += f" ({state['attempt']} of {state['max_attempts']}): {state['error']['type']}"
     return Bar(label or title(state), progress["percent"], stage, "" if final else _note(progress), final)
 
 

@@ -9,7 +9,13 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 
-from pipeline.cli import FAILED, FINE, _check_machine as machine, _check_services as services
+from pipeline.cli import (
+    FAILED,
+    FINE,
+    _check_downloads as downloads,
+    _check_machine as machine,
+    _check_services as services,
+)
 from pipeline.cli._finding import Finding, Severity, error
 from pipeline.cli.commands import LoadSettings
 from pipeline.config import Settings, secrets_of
@@ -24,7 +30,9 @@ CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     machine.check_port,
     machine.check_gpu,
     services.check_models,
-    services.check_downloads,
+    downloads.check_yt_dlp,
+    downloads.check_javascript,
+    downloads.check_cookies,
     services.check_llm,
     services.check_robots,
 )

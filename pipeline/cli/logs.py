@@ -58,6 +58,8 @@ def run(arguments: argparse.Namespace, load: LoadSettings) -> int:
         with Tail(file) as tail:
             latest = list(islice(filter(None, map(wanted, tail.backwards())), arguments.lines))
             coming = filter(None, map(wanted, tail.onwards())) if arguments.follow else ()
+            if not latest and arguments.lines:
+                print("no such line yet / 尚无符合条件的记录", file=sys.stderr)
             for line in chain(reversed(latest), coming):
                 _show(line)
     except PermissionError as error:

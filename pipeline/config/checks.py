@@ -14,9 +14,6 @@ from pipeline.errors import ConfigInvalid
 # The features behind these keys are not built yet; the keys are taken so that a complete file stays valid.
 NOT_IN_EFFECT = frozenset({
     "download.captions",
-    "download.cookies_dir",
-    "download.js_runtimes",
-    "download.proxy",
     "llm.translate_model",
     "notify.callback_secret",
     "notify.channels",
@@ -27,13 +24,10 @@ NOT_IN_EFFECT = frozenset({
     "scheduler.min_batch_size",
     "scheduler.min_free_gb",
     "scheduler.performance_monitor_interval_s",
-    "storage.result_days",
-    "storage.task_days",
     "transcribe.idle_unload_s",
     "web.base_url",
     "web.timezone",
     "wechat.allow_request_webhook",
-    "wechat.long_text_as_file_over",
 })  # fmt: skip
 
 

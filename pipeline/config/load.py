@@ -14,6 +14,7 @@ from pipeline.config.file import read_config_file
 from pipeline.config.problems import explained, nearest
 from pipeline.config.schema import key_names
 from pipeline.config.settings import SECRET_KEYS, Settings
+from pipeline.config.values import kept_elsewhere
 from pipeline.errors import ConfigInvalid
 from pipeline.redaction import printable
 
@@ -27,6 +28,7 @@ def load_settings(
     *,
     overrides: Mapping[str, object] = _NOTHING,
     environ: Mapping[str, str] = os.environ,
+    all_secrets: bool = True,
 ) -> Settings:
     """Read the settings from everywhere they may come from.
 
@@ -34,6 +36,8 @@ def load_settings(
         path: the configuration file; None: there is none.
         overrides: dotted names and values from the command line, such as ``{"api.port": 0}``.
         environ: environment variables; those named ``TRANSCRIBED_SECTION__KEY`` are settings.
+        all_secrets: whether a secret that is not where its key says is a mistake. Otherwise it is left out: a command
+            beside the daemon need not have the daemon's environment, nor read its files.
 
     Raises:
         ConfigInvalid: with everything that is wrong, not only the first.
@@ -45,6 +49,8 @@ def load_settings(
         _put(tree, key, _from_text(key, text))
     for key, value in overrides.items():
         _put(tree, key, value)
+    if not all_secrets:
+        _leave_out_absent_secrets(tree, environ)
 
     def source_of(key: str) -> str:
         if key in overrides:
@@ -112,3 +118,21 @@ def _put(tree: dict[str, Any], key: str, value: object) -> None:
     branch = tree.setdefault(section, {})
     if isinstance(branch, dict):  # otherwise the file's own mistake is reported
         branch[name] = value
+
+
+def _leave_out_absent_secrets(tree: dict[str, Any], environ: Mapping[str, str]) -> None:
+    """Treat a secret that is not where its key says as if the key, or the item of its list, were not there."""
+
+    def is_there(value: object) -> bool:
+        kept = kept_elsewhere(value.get("url", value) if isinstance(value, dict) else value, environ)
+        return kept is None or bool(kept.secret)
+
+    for key in SECRET_KEYS:
+        section, _, name = key.partition(".")
+        branch = tree.get(section)
+        if not isinstance(branch, dict) or name not in branch:
+            continue
+        if isinstance(branch[name], list):
+            branch[name] = [item for item in branch[name] if is_there(item)]
+        elif not is_there(branch[name]):
+            del branch[name]

@@ -21,6 +21,7 @@ from pipeline.config.values import (
     Names,
     PathValue,
     Ports,
+    ProxyAddress,
     RobotAddress,
     RobotName,
     Runtimes,
@@ -107,11 +108,13 @@ class DownloadSettings(Section):
         description="CIDR, address:port or host names that may be reached although they are private or local.",
     )
     allow_ports: Ports = Field((80, 443, 8080, 8443), description="TCP ports that addresses of a request may name.")
-    cookies_dir: Text = Field("", description="Folder with one cookie file for each domain; empty: no cookies.")
-    proxy: Secret = Field(
+    cookies_dir: Text = Field(
+        "", description="Folder with a file DOMAIN.txt of cookies, in Netscape's format, for each site; empty: none."
+    )
+    proxy: ProxyAddress = Field(
         SecretStr(""),
         json_schema_extra={"default": ""},
-        description="Address of the proxy for downloads; empty: none.",
+        description="Address of the proxy for downloads, with http://, https:// or socks5://; empty: none.",
     )
     js_runtimes: Runtimes = Field(
         ("deno", "node"),
@@ -278,7 +281,7 @@ class WechatSettings(Section):
         "none is nothing, the text is then fetched through the API.",
     )
     long_text_as_file_over: int = Field(
-        10, ge=1, le=1000, description="Number of parts beyond which the full text goes as a file."
+        10, ge=1, le=1000, description="Number of parts beyond which a robot gets the full text as one file."
     )
     language: Literal["zh", "en"] = Field("zh", description="Language of the words around a text.")
 
@@ -312,8 +315,10 @@ class StorageSettings(Section):
     """What is kept, where and for how long."""
 
     dir: PathValue = Field(Path("data"), description="Data folder, relative to the working directory.")
-    result_days: int = Field(360, ge=1, le=36_500, description="Days a finished text is kept.")
-    task_days: int = Field(180, ge=1, le=36_500, description="Days a finished task is listed.")
+    result_days: int = Field(360, ge=1, le=36_500, description="Days a text is kept after its task has finished.")
+    task_days: int = Field(
+        180, ge=1, le=36_500, description="Days a task is listed after it has finished; one without a text then goes."
+    )
     keep_media: bool = Field(
         default=False, description="Whether media and audio stay when the transcript of a task is stored."
     )

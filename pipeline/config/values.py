@@ -9,9 +9,10 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -66,6 +67,7 @@ class Matching:
 # Neither control characters nor halves of characters, which nothing can store or send.
 _CHARACTER = r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]"
 _VISIBLE = rf"(?!\s){_CHARACTER}"
+_PROXY = rf"|(?:https?|socks(?:4a?|5h?))://(?:(?![/?#]){_VISIBLE})+/?"
 _ADDRESS = rf"https?://(?:(?![/?#@]){_VISIBLE})+(?:[/?#](?:{_VISIBLE})*)?"
 
 Text = Annotated[str, Matching(rf"{_CHARACTER}*", "text on one line", "单行文本")]
@@ -195,12 +197,34 @@ def _secret(value: object, info: ValidationInfo) -> SecretStr:
             return value
         case str():
             return SecretStr(value)
+    kept = kept_elsewhere(value, info.context["environ"] if info.context else os.environ)
+    if kept is None:
+        raise expected('text, {"env": "NAME"} or {"file": "PATH"}', '文本、{"env": "变量名"} 或 {"file": "路径"}')
+    if not kept.secret:
+        raise expected(
+            f"a secret in the {kept.english}, which is missing, unreadable or empty",
+            f"{kept.chinese} 中的密钥；它不存在、不可读或为空",
+        )
+    return SecretStr(kept.secret)
+
+
+class Kept(NamedTuple):
+    """A secret that stands somewhere else, and where."""
+
+    secret: str
+    """Empty if it is not there."""
+    english: str
+    chinese: str
+
+
+def kept_elsewhere(value: object, environ: Mapping[str, str]) -> Kept | None:
+    """Look where a value says its secret is kept; None if it says no such thing."""
+    match value:
         case {"env": str(name), **rest} if not rest:
-            environ = info.context["environ"] if info.context else os.environ
-            return _found(environ.get(name, "").strip(), f"environment variable {name}", f"环境变量 {name}")
+            return Kept(environ.get(name, "").strip(), f"environment variable {name}", f"环境变量 {name}")
         case {"file": str(path), **rest} if not rest:
-            return _found(_content(Path(path).expanduser()), f"file {path}", f"文件 {path}")
-    raise expected('text, {"env": "NAME"} or {"file": "PATH"}', '文本、{"env": "变量名"} 或 {"file": "路径"}')
+            return Kept(_content(Path(path).expanduser()), f"file {path}", f"文件 {path}")
+    return None
 
 
 def _content(path: Path) -> str:
@@ -210,20 +234,20 @@ def _content(path: Path) -> str:
         return ""
 
 
-def _found(secret: str, english: str, chinese: str) -> SecretStr:
-    if not secret:
-        raise expected(
-            f"a secret in the {english}, which is missing, unreadable or empty",
-            f"{chinese} 中的密钥；它不存在、不可读或为空",
-        )
-    return SecretStr(secret)
-
-
 def _token(secret: SecretStr) -> SecretStr:
     if not re.fullmatch(r"[!-~]{8,}", secret.get_secret_value()):
         raise expected(
             "a token of at least 8 printable ASCII characters without spaces",
             "至少 8 个可打印 ASCII 字符的令牌，不含空格",
+        )
+    return secret
+
+
+def _proxy_address(secret: SecretStr) -> SecretStr:
+    if not re.fullmatch(_PROXY, secret.get_secret_value()):
+        raise expected(
+            "empty, or an address with http://, https:// or socks5://",
+            "留空，或以 http://、https:// 或 socks5:// 开头的地址",
         )
     return secret
 
@@ -256,4 +280,5 @@ Tokens = Annotated[
     Field(strict=False),
     BeforeValidator(_listed, json_schema_input_type=Secret | list[Secret]),
 ]
+ProxyAddress = Annotated[Secret, AfterValidator(_proxy_address)]
 RobotAddress = Annotated[Secret, AfterValidator(_robot_address)]

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from pipeline.core.head import Language
+from pipeline.core.head import UNTITLED, Language
 from pipeline.core.neutral import link_target
 
 _HEADINGS: dict[Language, tuple[str, str]] = {"zh": ("摘要", "正文"), "en": ("Summary", "Text")}
-_UNTITLED: dict[Language, str] = {"zh": "无标题", "en": "Untitled"}
 
 _MARKS = re.compile(r"[\\`*_\[\]<>&~|#]")
 _LINE_MARKS = re.compile(r"^([-+=]|\d{1,9}(?=[.)]))")
@@ -29,7 +28,7 @@ def write_document(title: str, url: str, text: str, language: Language, *, summa
         summary: with a heading above it, and one above the text; blank: neither.
     """
     target = link_target(url)
-    parts = [f"# {_escaped(title) or _UNTITLED[language]}", *([f"<{target}>"] if target else [])]
+    parts = [f"# {_escaped(title) or UNTITLED[language]}", *([f"<{target}>"] if target else [])]
     if summary.strip():
         above_summary, above_text = _HEADINGS[language]
         parts += [f"## {above_summary}", *_paragraphs(summary), f"## {above_text}"]

@@ -11,6 +11,8 @@ from pipeline.core.text import shorten
 Language = Literal["zh", "en"]
 """The language of the product's own words; a text's language is a code of its own."""
 
+UNTITLED: dict[Language, str] = {"zh": "无标题", "en": "Untitled"}
+
 OFFLINE = "offline"
 """What a text layer made without an LLM says it was made by."""
 
@@ -59,7 +61,7 @@ def write_head(head: Head, label: str, language: Language) -> str:
         language: of the wording.
     """
     words = _WORDS[language]
-    title = _write_title(head.title) or words.untitled
+    title = _write_title(head.title) or UNTITLED[language]
     lines = [label + title, *_facts(head, words)]
     target = link_target(head.url)
     if target:
@@ -95,7 +97,6 @@ class _Words:
     """The wording of a head in one language; ``column`` is its place in the tables of names."""
 
     column: int
-    untitled: str
     author: str
     duration: str
     language: str
@@ -117,7 +118,6 @@ class _Words:
 _WORDS: dict[Language, _Words] = {
     "zh": _Words(
         column=0,
-        untitled="无标题",
         author="作者：{}",
         duration="时长：{}",
         language="语言：{}",
@@ -137,7 +137,6 @@ _WORDS: dict[Language, _Words] = {
     ),
     "en": _Words(
         column=1,
-        untitled="Untitled",
         author="Author: {}",
         duration="Length: {}",
         language="Language: {}",

@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 
 from pipeline.core.retry import RetryAt, RetryPolicy
 from pipeline.core.task import Artifacts, Failure, Lane, LayerState, Stage, Status, Task, TaskWarning, Waiting
+from pipeline.errors import EngineFailed, WorkerCrashed
 
 
 class Cause(StrEnum):
@@ -105,6 +106,8 @@ class Failed:
     retries: int
     """How often a fault of this kind may be retried at all."""
     times_out: bool
+    wish_s: float | None = None
+    """Seconds for which the other side asked to be left alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,17 +185,34 @@ def settle(
             return _settle_failure(task, outcome, policy, now, jitter, failure)
 
 
+MOST_CRASHES = 3
+"""A task whose work was begun so often without coming to an end is not begun once more.
+
+What counts is the death of whatever worked on it: of its engine, or its share in a death of the daemon.
+"""
+_ROUNDING = 1e-6
+"""Shares such as three thirds do not always add up to one."""
+
+
 def _settle_failure(
     task: Task, outcome: Failed, policy: RetryPolicy, now: float, jitter: float, failure: Failure
 ) -> Settled:
-    decision = policy.decide(retries=outcome.retries, attempt=task.attempt, now=now, jitter=jitter)
+    seen = task.ended_by(failure.type) + 1
+    task = replace(task, faults=tuple((dict(task.faults) | {failure.type: seen}).items()), blame=0.0)
+    decision = policy.decide(
+        retries=outcome.retries, seen=seen, attempt=task.attempt, now=now, jitter=jitter, wish_s=outcome.wish_s
+    )
     if isinstance(decision, RetryAt):
-        cause = Cause.POSTPONED
-        later = replace(change(task, cause, now), attempt=task.attempt + 1, not_before=decision.when)
-    else:
-        cause = Cause.TIMED_OUT if outcome.times_out else Cause.FAILED
-        later = change(task, cause, now)
-    return Settled(replace(later, failure=failure, stage=failure.stage, waiting_for=None), cause)
+        later = replace(change(task, Cause.POSTPONED, now), attempt=task.attempt + 1, not_before=decision.when)
+        return Settled(replace(later, failure=failure, stage=failure.stage, waiting_for=None), Cause.POSTPONED)
+    if failure.type == EngineFailed.type and seen >= MOST_CRASHES:
+        failure = Failure.of(WorkerCrashed(), failure.stage, task.options.model)
+    return _end(task, Cause.TIMED_OUT if outcome.times_out else Cause.FAILED, failure, now)
+
+
+def _end(task: Task, cause: Cause, failure: Failure, now: float) -> Settled:
+    ended = change(task, cause, now)
+    return Settled(replace(ended, failure=failure, stage=failure.stage, waiting_for=None), cause)
 
 
 HELD = TaskWarning(
@@ -200,17 +220,48 @@ HELD = TaskWarning(
     "Some messages are kept because their robot was removed or disabled.",
     "部分消息因机器人已被移除或停用而保留，尚未送达。",
 )
+REFUSED = TaskWarning(
+    "wecom_refused",
+    "WeCom refused a message; the others were sent. The whole text is at the task's result.",
+    "有消息被企业微信拒收，其余已发送；完整文本可从任务结果获取。",
+)
+DOUBTED = TaskWarning(
+    "delivery_in_doubt",
+    "It was not certain that a message had arrived, so it was sent again: readers may see it twice.",
+    "曾无法确认某条消息是否送达，已重发，读者可能看到重复。",
+)
 
 
-def finish(task: Task, now: float, *, held: bool = False) -> Settled:
-    """Complete a task whose messages have all come to rest; ``held``: a paused robot keeps some of them."""
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """How a task's messages came to rest: whether any is held by a paused robot, was refused, was ever in doubt."""
+
+    held: bool = False
+    refused: bool = False
+    doubted: bool = False
+
+    def warnings(self, earlier: Sequence[TaskWarning]) -> tuple[TaskWarning, ...]:
+        """What to warn of, with the warnings of the stages before."""
+        mine = {HELD: self.held, REFUSED: self.refused, DOUBTED: self.doubted}
+        types = {warning.type for warning in mine}
+        stages = (warning for warning in earlier if warning.type not in types)
+        return (*stages, *(warning for warning, applies in mine.items() if applies))
+
+
+def finish(task: Task, now: float, delivery: Delivery) -> Settled:
+    """Complete a task whose messages have all come to rest."""
     done = change(task, Cause.FINISHED, now)
-    warnings = (*task.warnings, HELD) if held else task.warnings
+    warnings = delivery.warnings(task.warnings)
     return Settled(replace(done, stage=Stage.DONE, waiting_for=None, warnings=warnings), Cause.FINISHED)
 
 
 def rescue(task: Task, route: Sequence[Step], now: float) -> Settled:
-    """Put a task that a dead daemon left in the middle back before its first missing product."""
+    """Put a task that a dead daemon left in the middle back before its first missing product.
+
+    One that has brought down too many daemons, as far as can be told, ends here.
+    """
+    if task.blame > MOST_CRASHES - _ROUNDING:
+        return _end(task, Cause.FAILED, Failure.of(WorkerCrashed(), task.stage, task.options.model), now)
     return Settled(advance(change(task, Cause.RESCUED, now), route), Cause.RESCUED)
 
 
@@ -232,13 +283,15 @@ def retry(task: Task, dropped: Collection[str], route: Sequence[Step], now: floa
         route: every stage in order.
         now: seconds since the epoch.
     """
-    again = {LAYER_OF[name] for name in dropped if name in LAYER_OF}
+    left = replace(task.artifacts, **dict.fromkeys(dropped))
+    again = {layer for name, layer in LAYER_OF.items() if getattr(left, name) is None}
     layers = tuple(
         (name, LayerState.PENDING if name in again and state is not LayerState.DISABLED else state)
         for name, state in task.layers
     )
-    left = replace(task.artifacts, **dict.fromkeys(dropped))
-    started = replace(change(task, Cause.RETRIED, now), attempt=1, not_before=now, failure=None, warnings=())
+    started = replace(
+        change(task, Cause.RETRIED, now), attempt=1, faults=(), blame=0.0, not_before=now, failure=None, warnings=()
+    )
     return Settled(advance(replace(started, artifacts=left, layers=layers), route), Cause.RETRIED)
 
 

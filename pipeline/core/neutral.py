@@ -30,6 +30,8 @@ _WEB_NAME = re.compile(r"(?i)(www)\.(?=\S)")
 _MARKDOWN = str.maketrans({mark: chr(ord(mark) + 0xFEE0) for mark in "[]<>*_`~|#\\"})
 _ENTITY = re.compile(r"&(?=#?\w+;)")
 
+_PATH_MARKS = str.maketrans({mark: chr(ord(mark) + 0xFEE0) for mark in '/\\:*?"<>|'})
+
 _WEB_ADDRESS = re.compile(r"(?i)https?://\S")
 _SAFE_IN_TARGET = "-._~:/?#[]&=+,;%$!"
 """What may stand in the target of a markdown link as it is; parentheses and quotes would end it."""
@@ -50,6 +52,11 @@ def inline(text: str) -> str:
     """Make text harmless inside one line of a markdown message: one line, without a mark that means layout."""
     one_line = " ".join(plain(text).split())
     return _ENTITY.sub("＆", one_line).translate(_MARKDOWN)
+
+
+def file_name(text: str) -> str:
+    """Make text fit for the name of a file on any system: one line, without a mark that paths are written with."""
+    return " ".join(plain(text).split()).translate(_PATH_MARKS).strip(". ")
 
 
 def link_target(url: str) -> str | None:

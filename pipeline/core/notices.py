@@ -61,6 +61,18 @@ def cancelled_notice(language: Language) -> Message:
     return Message(None, None, Kind.NOTICE, "text", _CANCELLED[language])
 
 
+_CONTINUED: dict[Language, str] = {
+    "zh": "（续）{}\n机器人曾长时间无法接收消息，以下从 ({}/{}) 继续。",
+    "en": "(continued) {}\nThe robot took no messages for a long time; this goes on from ({}/{}).",
+}
+
+
+def continuation_notice(task: Task, number: int, of: int, language: Language) -> Message:
+    """Write the message before the rest of a run that was closed: which video it is, and where it goes on."""
+    title = _one_line(_title(task)) or _UNTITLED[language]
+    return Message(None, None, Kind.CONTINUATION, "text", _CONTINUED[language].format(title, number, of))
+
+
 _TEST: dict[Language, str] = {
     "zh": "这是一条测试消息：transcribed 可以向这里发送消息。",
     "en": "This is a test: transcribed can send messages here.",

@@ -1,4 +1,4 @@
-"""Who goes where: which waiting tasks start on which device, by priority and age."""
+"""Who goes where: which waiting tasks start on which device."""
 
 from __future__ import annotations
 
@@ -21,30 +21,35 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """A task and the device it goes to."""
+    """A task, the device it goes to, and how many of its slots it takes."""
 
     task_id: str
     device: str
+    slots: int = 1
 
 
 def plan(waiting: Sequence[Task], devices: Sequence[Device], running: Mapping[str, int]) -> list[Placement]:
     """Place as many waiting tasks as there is room for.
 
+    A task with which an engine has died before has a device for itself: should it be its fault, no other is hurt.
+
     Args:
-        waiting: tasks that need a device, oldest first.
+        waiting: tasks that need a device, in the order of their turns.
         devices: every device in service.
-        running: how many tasks each device (by id) has in hand.
+        running: how many slots of each device (by id) are taken.
 
     Returns:
-        Placements in the order in which they should start: higher priority first, then age; each task goes to
-        the device with the most free slots, the first of equals.
+        Placements in the order in which they should start: higher priority first, then by turn; each task goes to
+        the device with the most free slots, the first of equals. Nobody overtakes a task that there is no room for.
     """
-    free = {device.id: device.slots - running.get(device.id, 0) for device in devices}
+    slots = {device.id: device.slots for device in devices}
+    free = {device: count - running.get(device, 0) for device, count in slots.items()}
     placements = []
     for task in sorted(waiting, key=lambda task: -task.priority):
-        best = max(free, key=lambda device: free[device], default=None)
-        if best is None or free[best] <= 0:
+        roomy = [device for device in free if free[device] >= (slots[device] if task.suspect else 1)]
+        if not roomy:
             break
-        free[best] -= 1
-        placements.append(Placement(task.id, best))
+        best = max(roomy, key=free.__getitem__)
+        placements.append(Placement(task.id, best, slots[best] if task.suspect else 1))
+        free[best] -= placements[-1].slots
     return placements

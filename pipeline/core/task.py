@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
-from typing import Literal
-from urllib.parse import unquote
+from typing import Literal, Self
+from urllib.parse import unquote, urlsplit
+
+from pipeline.errors import EngineFailed, StageFailed
 
 Script = Literal["simplified", "traditional", "keep"]
 Notify = Literal["all", "final", "none"]
@@ -131,6 +133,11 @@ class Source:
         return self.download_url or self.url
 
     @property
+    def host(self) -> str:
+        """Host and port the media comes from; empty for an upload."""
+        return urlsplit(self.media_url).netloc
+
+    @property
     def uploaded_name(self) -> str | None:
         """What its sender called the file; None if it was not uploaded."""
         return unquote(self.url.removeprefix(UPLOAD_SCHEME)) if self.url.startswith(UPLOAD_SCHEME) else None
@@ -162,6 +169,11 @@ class Audio:
 
     name: str
     duration_s: float
+
+    @property
+    def size_bytes(self) -> int:
+        """How long its file is."""
+        return 2 * round(16_000 * self.duration_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +274,12 @@ class Failure:
     hint: str
     retryable: bool
 
+    @classmethod
+    def of(cls, error: StageFailed, stage: Stage, model: str) -> Self:
+        """Say why, in the words of the error; ``model`` is the speech model of the task."""
+        hint = error.hint(model)
+        return cls(error.type, stage, error.message, error.localized, hint, retryable=error.retries > 0)
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -288,8 +306,27 @@ class Task:
     layers: tuple[tuple[str, LayerState], ...] = ()
     warnings: tuple[TaskWarning, ...] = ()
     failure: Failure | None = None
+    faults: tuple[tuple[str, int], ...] = ()
+    """How many attempts each kind of fault, by its type, has ended."""
+    blame: float = 0.0
+    """Its share in deaths of the daemon since something of it was last stored (see ``lifecycle.MOST_CRASHES``)."""
     started_at: float | None = None
     finished_at: float | None = None
+
+    @property
+    def text_is_removed(self) -> bool:
+        """Whether it had a text that was too old to be kept."""
+        had_text = dict(self.layers).get("transcript") in {LayerState.DONE, LayerState.PARTIAL}
+        return had_text and self.artifacts.transcript is None
+
+    def ended_by(self, fault: str) -> int:
+        """How many attempts a kind of fault has ended."""
+        return dict(self.faults).get(fault, 0)
+
+    @property
+    def suspect(self) -> bool:
+        """Whether an engine has died while it worked on this task; it may have been another task's fault."""
+        return self.ended_by(EngineFailed.type) > 0
 
 
 def first_layers(options: Options) -> tuple[tuple[str, LayerState], ...]:

@@ -118,6 +118,7 @@ class DeviceHost:
         request: Recognition,
         on_segments: Callable[[Sequence[Segment], float], None],
         stop: StopSignal,
+        on_start: Callable[[], object] = lambda: None,
     ) -> Recognized:
         """Transcribe one recording; see ``executor.Recognizer``.
 
@@ -134,6 +135,7 @@ class DeviceHost:
         forget = stop.on_raise(lambda: _hang_up(connection))
         try:
             with connection:
+                on_start()
                 connection.sendall(json.dumps(line).encode() + b"\n")
                 return self._follow(connection, task, request, on_segments)
         except WorkerStalled:
@@ -151,15 +153,14 @@ class DeviceHost:
         if folder is None:
             raise ModelMissing(task.options.model)
         wanted = self._settings.transcribe
-        usual = BATCH_ON_CPU if self._device == "cpu" else BATCH_ON_GPU
         return {
             "pcm_path": str(request.audio),
             "model_path": str(folder),
             "compute_type": wanted.compute_type,
-            "batch_size": usual if wanted.batch_size == "auto" else wanted.batch_size,
             "language": request.language,
             "hotwords": request.hotwords,
             "prompt": request.prompt,
+            "priority": int(task.priority),
             "resume_after_s": request.resume_after_s,
         }
 
@@ -207,7 +208,7 @@ class DeviceHost:
         with self._lock:
             stop.check()
             if self._program is None or not self._program.alive:
-                self._program = self._start()
+                self._program = self._start(stop)
             connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             try:
                 connection.connect(str(self._socket_path))
@@ -216,14 +217,20 @@ class DeviceHost:
                 raise EngineFailed(str(error)) from error
             return self._program, connection
 
-    def _start(self) -> Program:
+    def _start(self, stop: StopSignal) -> Program:
         self._end()
         self._socket_path.unlink(missing_ok=True)
         began = time.monotonic()
-        arguments = [self._program_name, str(self._socket_path), self._device]
+        wanted, usual = self._settings.transcribe.batch_size, BATCH_ON_CPU if self._device == "cpu" else BATCH_ON_GPU
+        batch_size = usual if wanted == "auto" else wanted
+        arguments = [self._program_name, str(self._socket_path), self._device, str(batch_size)]
         program = Program(f"asr-{self._device}", arguments, ENVIRONMENT | _threads())
-        if not program.wait_ready(READY_TIMEOUT_S):
+        forget = stop.on_raise(program.kill)
+        is_ready = program.wait_ready(READY_TIMEOUT_S)
+        forget()
+        if not is_ready:
             program.close()
+            stop.check()
             raise EngineFailed("its process did not start")
         log.info("engine started", device=self._device, pid=program.pid, took_s=round(time.monotonic() - began, 2))
         return program

@@ -73,6 +73,8 @@ class Route:
     view: View
     query: frozenset[str] | None = frozenset()
     """The query parameters it knows, any other is refused; None: it looks at none, so all are let pass."""
+    headers: tuple[str, ...] = ()
+    """The request headers that mean something to it."""
     public: bool = False
     """Whether it needs no token."""
     body: type[BaseModel] | None = None

@@ -25,9 +25,11 @@ from pipeline.errors import (
 )
 from pipeline.http.deps import Route
 from pipeline.http.form import FILE
+from pipeline.http.idempotency import LONGEST_KEY
 from pipeline.http.layers import Format, Layer
 from pipeline.http.schema import ADDRESSES
 from pipeline.http.shapes import Refused
+from pipeline.intake import KEY_HEADER
 
 Json = dict[str, Any]
 
@@ -53,8 +55,12 @@ _PARAMETERS: Mapping[str, tuple[Json, str]] = {
     "since": ({"type": "string"}, "Only tasks accepted from this time on, RFC 3339 or seconds since 1970."),
     "limit": ({"type": "integer", "minimum": 1, "maximum": 200, "default": 50}, "How many tasks, at most."),
     "cursor": ({"type": "string", "pattern": "^[0-9]{1,19}$"}, "The `next_cursor` of the page before."),
+    KEY_HEADER: (
+        {"type": "string", "pattern": f"^[ -~]{{1,{LONGEST_KEY}}}$"},
+        "Names the request: the same again within 24 hours gets the same answer, and nothing is done.",
+    ),
 }
-"""Every parameter of a path or a query, by its name."""
+"""Every parameter of a path, a query or the headers, by its name."""
 
 _TAGS = (("/api/robots", "robots"), ("/api/", "tasks"), ("/", "daemon"))
 
@@ -112,6 +118,9 @@ def _parameters(route: Route) -> Iterator[Json]:
     for name in sorted(route.query or ()):
         schema, meaning = _PARAMETERS[name]
         yield {"name": name, "in": "query", "schema": schema, "description": meaning}
+    for name in route.headers:
+        schema, meaning = _PARAMETERS[name]
+        yield {"name": name, "in": "header", "schema": schema, "description": meaning}
 
 
 def _request_content(body: type[BaseModel], route: Route) -> Json:
@@ -157,7 +166,10 @@ def _leaves(refusal: type[Refusal]) -> Iterator[type[Refusal]]:
 def _responses(route: Route) -> Iterator[tuple[str, Json]]:
     for status, shapes in route.answers.items():
         bare = route.bare if status == HTTPStatus.OK else ()
-        yield str(status), {"description": HTTPStatus(status).phrase, "content": _content(status, shapes, bare)}
+        response: Json = {"description": HTTPStatus(status).phrase}
+        if content := _content(status, shapes, bare):
+            response["content"] = content
+        yield str(status), response
     if route.bare and HTTPStatus.OK not in route.answers:
         yield "200", {"description": "OK", "content": _content(200, (), route.bare)}
     by_status: dict[int, list[type[Refusal]]] = {}

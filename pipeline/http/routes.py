@@ -5,6 +5,8 @@ from __future__ import annotations
 from pipeline.errors import (
     BodyTooLarge,
     Conflict,
+    Expired,
+    IdempotencyConflict,
     InvalidBody,
     InvalidJson,
     LayerAbsent,
@@ -22,6 +24,7 @@ from pipeline.http.deps import Route
 from pipeline.http.layers import MEDIA_TYPES
 from pipeline.http.openapi import WRONG_FIELD
 from pipeline.http.schema import RetryBody, SubmitBody
+from pipeline.intake import KEY_HEADER
 
 _BODY = (InvalidJson, InvalidBody, BodyTooLarge, UnsupportedMediaType, *WRONG_FIELD)
 _ACCEPTED = (shapes.AcceptedTask, shapes.AcceptedTasks)
@@ -32,10 +35,11 @@ ROUTES: tuple[Route, ...] = (
         "POST",
         "/api/transcribe",
         views.submit,
+        headers=(KEY_HEADER,),
         body=SubmitBody,
         form=True,
         answers={202: _ACCEPTED, 200: _ACCEPTED},
-        refusals=(*_BODY, UrlRefused, ModelUnavailable, QueueFull, ShuttingDown, NoSpace),
+        refusals=(*_BODY, UrlRefused, ModelUnavailable, IdempotencyConflict, QueueFull, ShuttingDown, NoSpace),
     ),
     Route(
         "GET",
@@ -46,13 +50,20 @@ ROUTES: tuple[Route, ...] = (
         refusals=(NotFound,),
     ),
     Route(
+        "DELETE",
+        "/api/task/{task_id}",
+        views_control.delete,
+        answers={204: ()},
+        refusals=(NotFound, Conflict, NoSpace),
+    ),
+    Route(
         "GET",
         "/api/task/{task_id}/result",
         views.task_result,
         query=frozenset({"format", "layer"}),
         answers={200: (shapes.TaskResult,)},
         bare=tuple(MEDIA_TYPES.values()),
-        refusals=(NotFound, NotReady, LayerAbsent),
+        refusals=(NotFound, NotReady, Expired, LayerAbsent),
     ),
     Route(
         "GET",

@@ -199,14 +199,16 @@ class TaskMessage(Shape):
     """A message and what became of it."""
 
     number: int | None
-    """Its place in the run, from 1; a notice has none."""
+    """Its place in the run, from 1; a notice or a continuation has none."""
     of: int | None
     channel: Literal["inbox", "wecom"]
     robot: str | None
     kind: Kind
     bytes: Count
+    """How much goes out in UTF-8: the text, or of a file what is in it."""
     state: MessageState
     text: str
+    """Exactly what goes out; of a file its name."""
     sent_at: datetime | None
 
 
@@ -229,6 +231,7 @@ class Robot(Shape):
     """Messages that are not sent yet."""
     paused: bool
     why: str | None
+    """Why it is paused, or what it said to a message that it did not take and that is tried again."""
 
 
 class Robots(Shape):

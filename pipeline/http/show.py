@@ -10,9 +10,8 @@ from typing import Any
 from pipeline.core.progress import ALMOST, Progress, Reading
 from pipeline.core.task import Failure, Status, Task
 from pipeline.core.transcript import Segment
-from pipeline.intake import Accepted
-from pipeline.outbox import RobotLane
-from pipeline.ports import MessageRow, TaskView
+from pipeline.outbox import LaneView
+from pipeline.ports import Accepted, MessageRow, TaskView
 
 Json = dict[str, Any]
 
@@ -110,16 +109,16 @@ def _message(row: MessageRow) -> Json:
         "channel": "inbox" if row.robot is None else "wecom",
         "robot": row.robot,
         "kind": row.message.kind,
-        "bytes": len(row.message.text.encode()),
+        "bytes": row.message.bytes,
         "state": row.state,
         "text": row.message.text,
         "sent_at": time(row.sent_at),
     }
 
 
-def robot(lane: RobotLane) -> Json:
+def robot(lane: LaneView) -> Json:
     """Show how it stands with a robot."""
-    return {"name": lane.robot, "queued": lane.queued, "paused": lane.paused is not None, "why": lane.paused}
+    return {"name": lane.robot, "queued": lane.queued, "paused": lane.paused, "why": lane.why}
 
 
 def segments(found: Sequence[Segment]) -> list[Json]:

@@ -9,16 +9,18 @@ from dataclasses import replace
 from aiohttp import web
 
 from pipeline.core.task import Status
-from pipeline.errors import MethodNotAllowed, NotFound
+from pipeline.errors import Expired, MethodNotAllowed, NotFound
 from pipeline.http import query, show
 from pipeline.http.answers import answer, bare_answer
 from pipeline.http.body import read_object
 from pipeline.http.deps import Call, Deps, View
 from pipeline.http.finding import find_task, task_id_of
 from pipeline.http.form import FormLimits, is_form, read_form
+from pipeline.http.idempotency import key_of, request_key
 from pipeline.http.layers import MEDIA_TYPES, Format, Layer, check_pair, choose_layer, result, write_result
 from pipeline.http.schema import parse_submission, parse_upload
-from pipeline.intake import Accepted, Submission
+from pipeline.intake import Submission
+from pipeline.ports import Accepted
 
 ALREADY_THERE = "the same work is already there"
 LONGEST_WAIT_S = 60
@@ -32,23 +34,28 @@ LARGEST_CURSOR = 2**63 - 1
 
 async def submit(deps: Deps, call: Call) -> web.StreamResponse:
     """Accept a video, several, or a file; or name the task that already does the same work."""
+    name = key_of(call.request)
     if is_form(call.request):
-        return _one_accepted(await _submit_file(deps, call))
+        return _one_accepted(await _submit_file(deps, call, name))
     body = await read_object(call.request, max_mb=deps.settings.api.max_body_mb, timeout_s=deps.body_timeout_s)
     wanted = parse_submission(body)
+    key = request_key(call.owner, name, body)
     if isinstance(wanted, Submission):
-        return _one_accepted(await deps.intake.accept(wanted, call.owner))
-    return _several_accepted(await deps.intake.accept_all(wanted, call.owner))
+        return _one_accepted(await deps.intake.accept(wanted, call.owner, key))
+    return _several_accepted(await deps.intake.accept_all(wanted, call.owner, key))
 
 
-async def _submit_file(deps: Deps, call: Call) -> Accepted:
+async def _submit_file(deps: Deps, call: Call, key_name: str | None) -> Accepted:
     api = deps.settings.api
     limits = FormLimits(file_mb=api.max_upload_mb, fields_mb=api.max_body_mb, stall_s=deps.body_timeout_s)
     async with deps.intake.receive() as incoming:
         name, fields = await read_form(call.request, incoming, limits)
-        wanted = replace(parse_upload(fields, name), upload=await incoming.finish())
+        wanted = parse_upload(fields, name)
+        upload = await incoming.finish()
+        key = request_key(call.owner, key_name, {"fields": fields, "file": [name, upload.sha256]})
         # A sender who leaves now must not separate the file from its task.
-        return await asyncio.shield(deps.intake.accept_upload(wanted, incoming, call.owner))
+        accepting = deps.intake.accept_upload(replace(wanted, upload=upload), incoming, call.owner, key)
+        return await asyncio.shield(accepting)
 
 
 def _one_accepted(outcome: Accepted) -> web.Response:
@@ -102,6 +109,8 @@ async def task_result(deps: Deps, call: Call) -> web.StreamResponse:
     check_pair(form, wanted)
     task = (await find_task(deps, call)).task
     layer = choose_layer(task, wanted)
+    if task.text_is_removed:
+        raise Expired
     segments = await deps.store.segments(task.id)
     made = result(layer, task, segments)
     if form is not Format.JSON:

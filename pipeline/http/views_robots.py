@@ -9,7 +9,7 @@ from pipeline.errors import NotFound
 from pipeline.http import show
 from pipeline.http.answers import answer
 from pipeline.http.deps import Call, Deps
-from pipeline.outbox import RobotLane
+from pipeline.outbox import LaneView
 from pipeline.ports import Sent
 
 TEST_WAIT_S = 60.0
@@ -41,7 +41,7 @@ async def robot_resume(deps: Deps, call: Call) -> web.StreamResponse:
     return answer(show.robot(await _find(deps, call)))
 
 
-async def _find(deps: Deps, call: Call) -> RobotLane:
+async def _find(deps: Deps, call: Call) -> LaneView:
     name = call.request.match_info["name"]
     for lane in await deps.outbox.robots():
         if lane.robot == name:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from pipeline.core.messages import Message, MessageState, Run
-from pipeline.ports import MessageRow, Outgoing
+from pipeline.ports import MessageRow, Moment, Outgoing, Write
 from pipeline.store import _rows
 from pipeline.store._sql import SQL
 
@@ -21,12 +22,13 @@ def plan(conn: sqlite3.Connection, task_id: str, runs: Sequence[Run], now: float
 
 
 def close_runs(conn: sqlite3.Connection, task_id: str, closing: Message, now: float) -> None:
-    """Drop a task's unsent messages; a run of which something has gone out, or is going out, ends with ``closing``."""
+    """Drop a task's unsent messages; a run of which readers may have seen something ends with ``closing``."""
+    begun = conn.execute(SQL["begun_runs"], {"task_id": task_id}).fetchall()
     conn.execute(SQL["drop_unsent"], {"task_id": task_id})
-    conn.execute(SQL["drop_empty_runs"], {"task_id": task_id})
-    for run in conn.execute(SQL["open_runs"], {"task_id": task_id}).fetchall():
+    for run in begun:
         own = {"run_id": run["id"], "robot": run["robot"], "now": now}
         conn.execute(SQL["insert_message"], _rows.columns_of_message(closing) | own)
+    conn.execute(SQL["drop_empty_runs"], {"task_id": task_id})
 
 
 def copy_latest_runs(conn: sqlite3.Connection, task_id: str, now: float) -> None:
@@ -34,7 +36,21 @@ def copy_latest_runs(conn: sqlite3.Connection, task_id: str, now: float) -> None
     for run in conn.execute(SQL["latest_runs"], {"task_id": task_id}).fetchall():
         own = {"task_id": task_id, "robot": run["robot"], "now": now}
         run_id = conn.execute(SQL["insert_run"], own).fetchone()[0]
-        conn.execute(SQL["copy_messages"], {"run_id": run_id, "from_run": run["id"], "now": now})
+        conn.execute(SQL["copy_messages"], own | {"run_id": run_id, "from_run": run["id"]})
+
+
+def close_run(conn: sqlite3.Connection, message_id: int, continuation: Message, now: float) -> bool:
+    """Move a run's planned messages behind all other runs of its robot, ``continuation`` before them."""
+    closed = conn.execute(SQL["run_of_planned"], {"id": message_id}).fetchone()
+    if closed is None:
+        return False
+    run_id = closed["run_id"]
+    rest = conn.execute(SQL["insert_rest"], {"run_id": run_id, "now": now}).fetchone()
+    own = {"run_id": rest["id"], "robot": rest["robot"], "now": now}
+    conn.execute(SQL["insert_message"], _rows.columns_of_message(continuation) | own)
+    conn.execute(SQL["copy_planned"], {"run_id": run_id, "rest_id": rest["id"], "now": now})
+    conn.execute(SQL["drop_planned"], {"run_id": run_id})
+    return True
 
 
 def announce(conn: sqlite3.Connection, task_id: str, runs: Sequence[Run], now: float) -> None:
@@ -55,20 +71,36 @@ def next_message(conn: sqlite3.Connection, robot: str | None) -> Outgoing | None
 
 
 def mark(
-    conn: sqlite3.Connection, message_id: int, state: MessageState, now: float, expected: MessageState, why: str
+    conn: sqlite3.Connection,
+    message_id: int,
+    state: MessageState,
+    now: float,
+    *,
+    expected: MessageState,
+    why: str,
+    refused_s: float,
 ) -> bool:
     """Change a message's state; False if it is no longer as expected."""
-    columns = {"id": message_id, "state": state, "now": now, "expected": expected, "why": why}
+    columns = {"id": message_id, "state": state, "now": now, "expected": expected, "why": why, "refused_s": refused_s}
     return conn.execute(SQL["mark_message"], columns).rowcount == 1
 
 
-def recent_sends(conn: sqlite3.Connection, robot: str | None, since: float) -> list[float]:
-    """Read when the robot was written to, oldest first."""
-    return [row["sending_at"] for row in conn.execute(SQL["recent_sends"], {"robot": robot, "since": since})]
+def note_write(conn: sqlite3.Connection, robot: str, moment: Moment, forget: int) -> int:
+    """Note a request to a robot, and forget those that count no more."""
+    conn.execute(SQL["forget_writes"], {"robot": robot, "last_id": forget})
+    written: int = conn.execute(SQL["note_write"], asdict(moment) | {"robot": robot}).fetchone()[0]
+    return written
+
+
+def recent_writes(conn: sqlite3.Connection, robot: str) -> list[Write]:
+    """Read the requests to a robot that are not forgotten, oldest first."""
+    rows = conn.execute(SQL["recent_writes"], {"robot": robot})
+    return [Write(row["id"], Moment(row["at"], row["uptime_s"], row["machine"])) for row in rows]
 
 
 def doubt_unfinished_sends(conn: sqlite3.Connection, now: float) -> int:
-    """Mark as in doubt what nobody is sending any more."""
+    """Mark as in doubt what nobody is sending any more; the inbox, which is this store, has no doubts."""
+    conn.execute(SQL["plan_unfinished_inbox"], {"now": now})
     return conn.execute(SQL["doubt_unfinished_sends"], {"now": now}).rowcount
 
 

@@ -36,6 +36,7 @@ LISTED_PRODUCTS = ("media", "audio", "transcript")
 # Adapters are compiled once: making one takes longer than using it a thousand times.
 _ARTIFACTS = TypeAdapter(Artifacts)
 _FAILURE = TypeAdapter(Failure | None)
+_FAULTS = TypeAdapter(tuple[tuple[str, int], ...])
 _LAYERS = TypeAdapter(tuple[tuple[str, LayerState], ...])
 _OPTIONS = TypeAdapter(Options)
 _PRODUCT: dict[str, TypeAdapter[Any]] = {name: TypeAdapter(hint) for name, hint in get_type_hints(Artifacts).items()}
@@ -62,6 +63,7 @@ def columns_of(task: Task) -> dict[str, Any]:
         "url": task.source.url,
         "canonical": task.source.canonical,
         "download_url": task.source.download_url,
+        "host": task.source.host,
         "search": search_text(task),
         "options": _dump(_OPTIONS, task.options),
         "priority": task.priority,
@@ -74,6 +76,8 @@ def columns_of(task: Task) -> dict[str, Any]:
         "layers": layers_column(task.layers),
         "warnings": warnings_column(task.warnings),
         "failure": task.failure and _dump(_FAILURE, task.failure),
+        "faults": _dump(_FAULTS, task.faults),
+        "blame": task.blame,
         "created_at": task.created_at,
         "started_at": task.started_at,
         "updated_at": task.updated_at,
@@ -136,6 +140,8 @@ def task_of(row: sqlite3.Row) -> Task:
         layers=_LAYERS.validate_json(row["layers"]),
         warnings=_WARNINGS.validate_json(row["warnings"]),
         failure=_FAILURE.validate_json(row["failure"]) if row["failure"] else None,
+        faults=_FAULTS.validate_json(row["faults"]),
+        blame=row["blame"],
         started_at=row["started_at"],
         finished_at=row["finished_at"],
     )
@@ -154,7 +160,7 @@ def columns_of_segment(task_id: str, segment: Segment) -> dict[str, Any]:
     """The columns of a segment."""
     return {
         "task_id": task_id,
-        "id": segment.id,
+        "segment": segment.id,
         "start_s": segment.start,
         "end_s": segment.end,
         "text": segment.text,
@@ -176,18 +182,19 @@ def columns_of_message(message: Message) -> dict[str, Any]:
         "kind": message.kind,
         "format": message.format,
         "text": message.text,
-        "bytes": len(message.text.encode()),
+        "content": message.content,
+        "bytes": message.bytes,
     }
 
 
 def _message_of(row: sqlite3.Row) -> Message:
-    return Message(row["number"], row["total"], Kind(row["kind"]), row["format"], row["text"])
+    return Message(row["number"], row["total"], Kind(row["kind"]), row["format"], row["text"], row["content"])
 
 
 def outgoing_of(row: sqlite3.Row) -> Outgoing:
     """Read the message at the head of a lane."""
     state, begins_run = MessageState(row["state"]), bool(row["begins_run"])
-    return Outgoing(row["id"], row["task_id"], _message_of(row), state, row["attempts"], begins_run)
+    return Outgoing(row["id"], row["task_id"], _message_of(row), state, row["attempts"], begins_run, row["refused_s"])
 
 
 def message_row_of(row: sqlite3.Row) -> MessageRow:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 
 from pipeline.core import lifecycle
-from pipeline.core.lifecycle import Settled, Step
+from pipeline.core.lifecycle import Cause, Settled, Step
 from pipeline.core.messages import Message, Run
 from pipeline.core.progress import Progress, Reading, measure
 from pipeline.core.task import (
@@ -23,8 +23,22 @@ from pipeline.core.task import (
     with_layer,
 )
 from pipeline.core.transcript import Segment
-from pipeline.ports import Added, AlreadyThere, Answer, Made, NewTask, NoRoom, Reply, TooLong, Unanswered
-from pipeline.store import _outbox, _rows
+from pipeline.ports import (
+    Accepted,
+    Added,
+    AlreadyThere,
+    Answer,
+    KeyTaken,
+    Made,
+    NewTask,
+    NoRoom,
+    Replayed,
+    Reply,
+    RequestKey,
+    TooLong,
+    Unanswered,
+)
+from pipeline.store import _keys, _outbox, _rows
 from pipeline.store._sql import SQL
 
 Route = Sequence[Step]
@@ -50,9 +64,17 @@ def get(conn: sqlite3.Connection, task_id: str) -> Task | None:
 
 
 def add_all(
-    conn: sqlite3.Connection, route: Route, new: Sequence[NewTask], *, room: int, force: bool
-) -> tuple[Added | AlreadyThere, ...] | NoRoom:
-    """Store the tasks whose work is not there yet, unless there is no room for all of them."""
+    conn: sqlite3.Connection,
+    route: Route,
+    new: Sequence[NewTask],
+    *,
+    room: int,
+    force: bool,
+    key: RequestKey | None,
+) -> tuple[Added | AlreadyThere, ...] | NoRoom | Replayed | KeyTaken:
+    """Store the tasks whose work is not there yet, unless there is no room for all of them, or it was done before."""
+    if key and (known := _keys.recall(conn, key, new[0].task.created_at)):
+        return known
     answers: list[Added | AlreadyThere] = []
     fresh: list[NewTask] = []
     for each in new:
@@ -65,6 +87,9 @@ def add_all(
         return NoRoom(unfinished)
     for each in fresh:
         _insert(conn, route, each)
+    if key:
+        told = (Accepted.of(each.task, outcome) for each, outcome in zip(new, answers, strict=True))
+        _keys.remember(conn, key, told, new[0].task.created_at)
     return tuple(answers)
 
 
@@ -83,6 +108,7 @@ def _insert(conn: sqlite3.Connection, route: Route, new: NewTask) -> None:
     conn.execute(SQL["insert_task"], _rows.columns_of(task) | own)
     for name, data in _rows.product_columns(task.artifacts).items():
         conn.execute(SQL["keep_product"], {"id": task.id, "name": name, "data": data, "now": task.created_at})
+    conn.execute(SQL["take_turn"], {"id": task.id})
 
 
 def _lane(artifacts: Artifacts, route: Route) -> str:
@@ -93,10 +119,12 @@ def _lane(artifacts: Artifacts, route: Route) -> str:
 # Moving
 
 
-def claim(conn: sqlite3.Connection, boot_id: str, lane: Lane, now: float, task_id: str | None) -> Settled | None:
+def claim(
+    conn: sqlite3.Connection, boot_id: str, lane: Lane, now: float, task_id: str | None, hosts_left_alone: Sequence[str]
+) -> Settled | None:
     """Choose, decide and update in one transaction, so that two claims never give out the same task."""
     if task_id is None:
-        ids = _waiting_ids(conn, lane, now, after=0, limit=1)
+        ids = _waiting_ids(conn, lane, now, after=0, limit=1, hosts_left_alone=hosts_left_alone)
     else:
         rows = conn.execute(SQL["waiting_one"], {"id": task_id, "lane": lane, "now": now})
         ids = [row["id"] for row in rows]
@@ -105,6 +133,7 @@ def claim(conn: sqlite3.Connection, boot_id: str, lane: Lane, now: float, task_i
     task = load_whole(conn, ids)[0]
     claimed = lifecycle.claim(task, now)
     _update(conn, claimed.task, expected=task.status, running_boot=boot_id)
+    conn.execute(SQL["serve_turn"], {"id": task.id})
     return claimed
 
 
@@ -113,11 +142,20 @@ def waiting(conn: sqlite3.Connection, lane: Lane, now: float, after: int, limit:
     return load_whole(conn, _waiting_ids(conn, lane, now, after=after, limit=limit))
 
 
-def _waiting_ids(conn: sqlite3.Connection, lane: Lane, now: float, *, after: int, limit: int) -> list[str]:
+def _waiting_ids(
+    conn: sqlite3.Connection,
+    lane: Lane,
+    now: float,
+    *,
+    after: int,
+    limit: int,
+    hosts_left_alone: Sequence[str] = (),
+) -> list[str]:
     if lane is Lane.TEXT:
         rows = conn.execute(SQL["waiting_by_sequence"], {"now": now, "after": after, "limit": limit})
     else:
-        rows = conn.execute(SQL["waiting_by_priority"], {"lane": lane, "now": now, "limit": limit})
+        wanted = {"lane": lane, "now": now, "limit": limit, "hosts_left_alone": _rows.json_list(hosts_left_alone)}
+        rows = conn.execute(SQL["waiting_by_priority"], wanted)
     return [row["id"] for row in rows]
 
 
@@ -139,6 +177,8 @@ def save(
     task = settled.task
     if not _update(conn, task, expected=expected, running_boot=None):
         return False
+    if settled.cause is Cause.POSTPONED:
+        _wait_again(conn, task)
     _place(conn, route, task.id)
     _outbox.plan(conn, task.id, runs, task.updated_at)
     return True
@@ -162,7 +202,7 @@ def release(conn: sqlite3.Connection, task_id: str) -> None:
 def restart(
     conn: sqlite3.Connection, route: Route, settled: Settled, *, expected: Status, dropped: Sequence[str]
 ) -> bool:
-    """Start a finished task again; a transcript that is dropped gives its number and its segments back."""
+    """Start a finished task again, at the end of its owner's line; a dropped transcript takes its segments with it."""
     task = settled.task
     row = conn.execute(SQL["boot_of"], {"id": task.id}).fetchone()
     if row is None or row["running_boot"] is not None:
@@ -173,8 +213,17 @@ def restart(
     if "transcript" in dropped:
         conn.execute(SQL["drop_segments"], {"id": task.id})
         conn.execute(SQL["drop_sequence"], {"id": task.id})
+    _wait_again(conn, task)
     _begin_percent_again(conn, route, task)
     return True
+
+
+def _wait_again(conn: sqlite3.Connection, task: Task) -> None:
+    """Put a task at the end of its owner's line, and its transcript, if it has one, behind all transcripts."""
+    conn.execute(SQL["leave_turn"], {"id": task.id})
+    if task.artifacts.transcript is not None:
+        sequence = conn.execute(SQL["number_transcript"]).fetchone()[0]
+        conn.execute(SQL["number_again"], {"id": task.id, "sequence": sequence})
 
 
 def send_again(conn: sqlite3.Connection, route: Route, settled: Settled, *, expected: Status) -> bool:
@@ -202,6 +251,7 @@ def _place(conn: sqlite3.Connection, route: Route, task_id: str) -> None:
     task = load_whole(conn, [task_id])[0]
     lane = _lane(task.artifacts, route)
     conn.execute(SQL["place"], {"id": task_id, "lane": lane, "percent": _least_percent(task.stage, route)})
+    conn.execute(SQL["take_turn"], {"id": task_id})
 
 
 def _least_percent(stage: Stage, route: Route) -> float:
@@ -210,7 +260,8 @@ def _least_percent(stage: Stage, route: Route) -> float:
 
 
 def orphans(conn: sqlite3.Connection, boot_id: str) -> list[Task]:
-    """Read the tasks that are in hand, but not of this boot."""
+    """Share the blame for the death of an earlier boot, then read the tasks that it had in hand."""
+    conn.execute(SQL["share_blame"], {"boot_id": boot_id})
     return load_whole(conn, [row["id"] for row in conn.execute(SQL["orphans"], {"boot_id": boot_id})])
 
 
@@ -221,6 +272,16 @@ def enter(conn: sqlite3.Connection, route: Route, task_id: str, stage: Stage, no
     """Note the stage a worker began; a task that came to its end meanwhile stays as it is."""
     columns = {"id": task_id, "stage": stage, "percent": _least_percent(stage, route), "now": now}
     return conn.execute(SQL["enter_stage"], columns).rowcount == 1
+
+
+def begin(conn: sqlite3.Connection, task_id: str) -> None:
+    """Note that from now on the work on a task may bring down what does it."""
+    conn.execute(SQL["begin_work"], {"id": task_id})
+
+
+def _note_gain(conn: sqlite3.Connection, task_id: str) -> None:
+    """Note that the work on a task has brought something that is stored now: whatever happened before is forgiven."""
+    conn.execute(SQL["note_gain"], {"id": task_id})
 
 
 def wait_for(conn: sqlite3.Connection, task_id: str, waiting_for: str | None, now: float) -> None:
@@ -243,6 +304,7 @@ def keep(conn: sqlite3.Connection, route: Route, task_id: str, makes: str, made:
     _note(conn, route, _with_made(task, made), sequence, now)
     _outbox.plan(conn, task_id, runs, now)
     conn.execute(SQL["forget_replies"], {"id": task_id})
+    _note_gain(conn, task_id)
     return True
 
 
@@ -275,6 +337,7 @@ def _note(conn: sqlite3.Connection, route: Route, task: Task, sequence: int | No
         "now": now,
     }
     conn.execute(SQL["note_product"], columns)
+    conn.execute(SQL["take_turn"], {"id": task.id})
 
 
 def drop(conn: sqlite3.Connection, route: Route, task_id: str, makes: Sequence[str]) -> None:
@@ -287,6 +350,7 @@ def drop(conn: sqlite3.Connection, route: Route, task_id: str, makes: Sequence[s
 def keep_segments(conn: sqlite3.Connection, task_id: str, segments: Sequence[Segment]) -> None:
     """Store segments; those that are there already stay as they are."""
     conn.executemany(SQL["keep_segment"], [_rows.columns_of_segment(task_id, segment) for segment in segments])
+    _note_gain(conn, task_id)
 
 
 def segments(conn: sqlite3.Connection, task_id: str) -> tuple[Segment, ...]:
@@ -300,6 +364,7 @@ def keep_reply(conn: sqlite3.Connection, task_id: str, key: str, reply: Reply) -
     if not isinstance(reply, Unanswered):
         text = reply.text if isinstance(reply, Answer) else None
         conn.execute(SQL["keep_reply"], {"id": task_id, "key": key, "model": reply.model, "text": text})
+        _note_gain(conn, task_id)
 
 
 def reply(conn: sqlite3.Connection, task_id: str, key: str) -> Answer | TooLong | None:
@@ -308,6 +373,12 @@ def reply(conn: sqlite3.Connection, task_id: str, key: str) -> Answer | TooLong 
     if row is None:
         return None
     return TooLong(row["model"]) if row["text"] is None else Answer(row["text"], row["model"])
+
+
+def keep_warnings(conn: sqlite3.Connection, task_id: str, warnings: Sequence[TaskWarning], now: float) -> None:
+    """Replace the warnings of a completed task."""
+    columns = {"id": task_id, "warnings": _rows.warnings_column(tuple(warnings)), "now": now}
+    conn.execute(SQL["keep_warnings"], columns)
 
 
 def note_progress(conn: sqlite3.Connection, latest: Mapping[str, Progress], now: float) -> None:

@@ -17,18 +17,28 @@ SELECT task.*,
 -- name: same_work
 SELECT id, status FROM task
  WHERE work_key = :work_key AND status NOT IN ('failed', 'cancelled', 'timeout')
+   AND (status <> 'completed' OR sequence IS NOT NULL)  -- its text is still kept
  ORDER BY number DESC LIMIT 1;
 
 -- name: count_unfinished
 SELECT count(*) FROM task
  WHERE sequence IS NULL AND status IN ('pending', 'processing', 'retrying');
 
+-- name: recall_request
+SELECT body, accepted FROM request_key WHERE owner = :owner AND key = :key AND made_at > :since;
+
+-- name: forget_requests
+DELETE FROM request_key WHERE made_at <= :before;
+
+-- name: remember_request
+INSERT INTO request_key (owner, key, body, accepted, made_at) VALUES (:owner, :key, :body, :accepted, :now);
+
 -- name: insert_task
-INSERT INTO task (id, owner, work_key, client_ref, url, canonical, download_url, search, options, priority, status, stage, lane,
-                  waiting_for, attempt, max_attempts, not_before, layers, warnings, failure,
+INSERT INTO task (id, owner, work_key, client_ref, url, canonical, download_url, host, search, options, priority,
+                  status, stage, lane, waiting_for, attempt, max_attempts, not_before, layers, warnings, failure,
                   created_at, started_at, updated_at, finished_at)
-VALUES (:id, :owner, :work_key, :client_ref, :url, :canonical, :download_url, :search, :options, :priority, :status, :stage, :lane,
-        :waiting_for, :attempt, :max_attempts, :not_before, :layers, :warnings, :failure,
+VALUES (:id, :owner, :work_key, :client_ref, :url, :canonical, :download_url, :host, :search, :options, :priority,
+        :status, :stage, :lane, :waiting_for, :attempt, :max_attempts, :not_before, :layers, :warnings, :failure,
         :created_at, :started_at, :updated_at, :finished_at);
 
 ---------------------------------------------------------------------------------------------------
@@ -37,8 +47,26 @@ VALUES (:id, :owner, :work_key, :client_ref, :url, :canonical, :download_url, :s
 -- name: waiting_by_priority
 SELECT id FROM task
  WHERE lane = :lane AND running_boot IS NULL AND status IN ('pending', 'processing', 'retrying')
-   AND coalesce(not_before, 0) <= :now
- ORDER BY priority DESC, number LIMIT :limit;
+   AND coalesce(not_before, 0) <= :now AND host NOT IN (SELECT value FROM json_each(:hosts_left_alone))
+ ORDER BY priority DESC, turn, number LIMIT :limit;
+
+-- name: take_turn
+UPDATE task
+   SET turn = 1 + max(coalesce((SELECT served.turn FROM turn_served AS served
+                                 WHERE served.lane = task.lane AND served.priority = task.priority), 0),
+                      coalesce((SELECT max(mine.turn) FROM task AS mine
+                                 WHERE mine.lane = task.lane AND mine.priority = task.priority
+                                   AND mine.owner = task.owner
+                                   AND mine.status IN ('pending', 'processing', 'retrying')), 0))
+ WHERE id = :id AND turn IS NULL AND lane IN ('fetch', 'asr');
+
+-- name: leave_turn
+UPDATE task SET turn = NULL WHERE id = :id;
+
+-- name: serve_turn
+INSERT INTO turn_served (lane, priority, turn)
+SELECT lane, priority, turn FROM task WHERE id = :id AND turn IS NOT NULL
+ON CONFLICT (lane, priority) DO UPDATE SET turn = max(turn_served.turn, excluded.turn);
 
 -- name: waiting_by_sequence
 SELECT id FROM task
@@ -61,17 +89,27 @@ SELECT min(not_before) FROM task WHERE status = 'retrying';
 -- name: update_task
 UPDATE task
    SET status = :status, stage = :stage, waiting_for = :waiting_for, attempt = :attempt, not_before = :not_before,
-       layers = :layers, warnings = :warnings, failure = :failure,
+       layers = :layers, warnings = :warnings, failure = :failure, faults = :faults, blame = :blame,
        started_at = :started_at, updated_at = :updated_at, finished_at = :finished_at,
-       running_boot = :running_boot,
+       listed = listed OR :finished_at IS NULL,
+       running_boot = :running_boot, at_work = 0,
        percent = CASE WHEN :status = 'completed' THEN 100.0 ELSE percent END
  WHERE id = :id AND status = :expected;
+
+-- name: number_again
+UPDATE task SET sequence = :sequence WHERE id = :id;
 
 -- name: boot_of
 SELECT running_boot FROM task WHERE id = :id;
 
 -- name: release
-UPDATE task SET running_boot = NULL WHERE id = :id;
+UPDATE task SET running_boot = NULL, at_work = 0 WHERE id = :id;
+
+-- name: share_blame
+UPDATE task
+   SET at_work = 0,
+       blame = blame + 1.0 / (SELECT count(*) FROM task AS other WHERE other.at_work = 1 AND other.running_boot <> :boot_id)
+ WHERE at_work = 1 AND running_boot <> :boot_id;
 
 -- name: orphans
 SELECT id FROM task
@@ -84,6 +122,12 @@ SELECT id FROM task
 -- name: enter_stage
 UPDATE task SET stage = :stage, percent = max(percent, :percent), waiting_for = NULL, updated_at = :now
  WHERE id = :id AND status = 'processing';
+
+-- name: begin_work
+UPDATE task SET at_work = 1 WHERE id = :id AND status = 'processing';
+
+-- name: note_gain
+UPDATE task SET at_work = 0, blame = 0 WHERE id = :id AND (at_work = 1 OR blame > 0);
 
 -- name: wait_for
 UPDATE task SET waiting_for = :waiting_for, updated_at = :now
@@ -101,7 +145,7 @@ UPDATE transcript_counter SET last = last + 1 RETURNING last;
 -- name: note_product
 UPDATE task
    SET sequence = coalesce(:sequence, sequence), layers = :layers, warnings = :warnings, search = :search,
-       lane = :lane, updated_at = :now
+       turn = CASE WHEN lane = :lane THEN turn END, lane = :lane, updated_at = :now
  WHERE id = :id;
 
 -- name: drop_products
@@ -117,11 +161,13 @@ UPDATE task SET sequence = NULL WHERE id = :id;
 UPDATE task SET percent = 0, reading = NULL WHERE id = :id;
 
 -- name: place
-UPDATE task SET lane = :lane, percent = max(percent, :percent) WHERE id = :id;
+UPDATE task
+   SET turn = CASE WHEN lane = :lane THEN turn END, lane = :lane, percent = max(percent, :percent)
+ WHERE id = :id;
 
 -- name: keep_segment
 INSERT INTO segment (task_id, id, start_s, end_s, text, words)
-VALUES (:task_id, :id, :start_s, :end_s, :text, :words)
+SELECT id, :segment, :start_s, :end_s, :text, :words FROM task WHERE id = :task_id
 ON CONFLICT (task_id, id) DO NOTHING;
 
 -- name: segments
@@ -154,8 +200,16 @@ UPDATE task SET percent = max(percent, :percent), reading = :reading, updated_at
 INSERT INTO run (task_id, robot, made_at) VALUES (:task_id, :robot, :now) RETURNING id;
 
 -- name: insert_message
-INSERT INTO message (run_id, robot, number, total, kind, format, text, bytes, state, changed_at)
-VALUES (:run_id, :robot, :number, :total, :kind, :format, :text, :bytes, 'planned', :now);
+INSERT INTO message (run_id, robot, number, total, kind, format, text, content, bytes, state, changed_at)
+VALUES (:run_id, :robot, :number, :total, :kind, :format, :text, :content, :bytes, 'planned', :now);
+
+-- name: begun_runs
+SELECT max(run.id) AS id, run.robot
+  FROM run JOIN message ON message.run_id = run.id
+ WHERE run.task_id = :task_id AND message.state <> 'planned'
+ GROUP BY coalesce(run.continues, run.id)
+HAVING count(message.number) > 0
+   AND sum(message.number = message.total AND message.state IN ('sent', 'refused')) = 0;
 
 -- name: drop_unsent
 DELETE FROM message
@@ -164,21 +218,34 @@ DELETE FROM message
 -- name: drop_empty_runs
 DELETE FROM run WHERE task_id = :task_id AND NOT EXISTS (SELECT 1 FROM message WHERE run_id = run.id);
 
--- name: open_runs
-SELECT id, robot FROM run
- WHERE task_id = :task_id
-   AND EXISTS (SELECT 1 FROM message WHERE run_id = run.id AND number IS NOT NULL)
-   AND NOT EXISTS (SELECT 1 FROM message WHERE run_id = run.id AND number = total AND state IN ('sent', 'refused'));
-
 -- name: latest_runs
-SELECT max(id) AS id, robot FROM run
+SELECT max(coalesce(continues, id)) AS id, robot FROM run
  WHERE task_id = :task_id AND EXISTS (SELECT 1 FROM message WHERE run_id = run.id AND number IS NOT NULL)
  GROUP BY robot;
 
 -- name: copy_messages
-INSERT INTO message (run_id, robot, number, total, kind, format, text, bytes, state, changed_at)
-SELECT :run_id, robot, number, total, kind, format, text, bytes, 'planned', :now
-  FROM message WHERE run_id = :from_run AND number IS NOT NULL ORDER BY id;
+INSERT INTO message (run_id, robot, number, total, kind, format, text, content, bytes, state, changed_at)
+SELECT :run_id, message.robot, number, total, kind, format, text, content, bytes, 'planned', :now
+  FROM run JOIN message ON message.run_id = run.id
+ WHERE run.task_id = :task_id AND coalesce(run.continues, run.id) = :from_run AND number IS NOT NULL
+ ORDER BY number;
+
+-- name: run_of_planned
+SELECT run_id FROM message WHERE id = :id AND state = 'planned';
+
+-- name: insert_rest
+INSERT INTO run (task_id, robot, made_at, continues)
+SELECT task_id, robot, :now, coalesce(continues, id) FROM run WHERE id = :run_id
+RETURNING id, robot;
+
+-- name: copy_planned
+INSERT INTO message (run_id, robot, number, total, kind, format, text, content, bytes, state, changed_at)
+SELECT :rest_id, robot, number, total, kind, format, text, content, bytes, state, :now
+  FROM message WHERE run_id = :run_id AND state = 'planned'
+ ORDER BY id;
+
+-- name: drop_planned
+DELETE FROM message WHERE run_id = :run_id AND state = 'planned';
 
 -- name: lanes
 SELECT robot, count(*) AS unsent FROM message
@@ -187,7 +254,7 @@ SELECT robot, count(*) AS unsent FROM message
 
 -- name: next_message
 SELECT message.*, run.task_id,
-       message.state = 'planned' AND message.id = (SELECT min(id) FROM message AS any WHERE any.run_id = run.id)
+       NOT EXISTS (SELECT 1 FROM message AS other WHERE other.run_id = run.id AND other.state <> 'planned')
        AS begins_run
   FROM message JOIN run ON run.id = message.run_id
  WHERE message.robot IS :robot AND message.state IN ('planned', 'sending', 'in_doubt')
@@ -197,30 +264,55 @@ SELECT message.*, run.task_id,
 UPDATE message
    SET state = :state, why = :why, changed_at = :now,
        attempts = attempts + (:state = 'sending'),
-       sending_at = CASE WHEN :state = 'sending' THEN :now ELSE sending_at END,
+       doubted = doubted OR :state = 'in_doubt',
+       refused_s = refused_s + :refused_s,
        sent_at = CASE WHEN :state = 'sent' THEN :now ELSE sent_at END
  WHERE id = :id AND state = :expected;
 
--- name: recent_sends
-SELECT sending_at FROM message
- WHERE robot IS :robot AND sending_at IS NOT NULL AND sending_at >= :since
- ORDER BY sending_at;
+-- name: note_write
+INSERT INTO written (robot, at, uptime_s, machine) VALUES (:robot, :at, :uptime_s, :machine) RETURNING id;
+
+-- name: forget_writes
+DELETE FROM written WHERE robot = :robot AND id <= :last_id;
+
+-- name: recent_writes
+SELECT id, at, uptime_s, machine FROM written WHERE robot = :robot ORDER BY id;
 
 -- name: doubt_unfinished_sends
-UPDATE message SET state = 'in_doubt', changed_at = :now
- WHERE state IN ('planned', 'sending', 'in_doubt') AND state = 'sending';
+UPDATE message SET state = 'in_doubt', doubted = 1, changed_at = :now
+ WHERE state IN ('planned', 'sending', 'in_doubt') AND state = 'sending' AND robot IS NOT NULL;
+
+-- name: plan_unfinished_inbox
+UPDATE message SET state = 'planned', changed_at = :now
+ WHERE state IN ('planned', 'sending', 'in_doubt') AND state = 'sending' AND robot IS NULL;
 
 -- name: delivered
-SELECT id,
-       EXISTS (SELECT 1 FROM run JOIN message ON message.run_id = run.id
-                WHERE run.task_id = task.id AND message.state IN ('planned', 'sending', 'in_doubt')) AS held
-  FROM task
+SELECT id FROM task
  WHERE lane = 'deliver' AND status = 'processing' AND running_boot IS NULL
    AND NOT EXISTS (SELECT 1 FROM run JOIN message ON message.run_id = run.id
                     WHERE run.task_id = task.id AND message.state IN ('planned', 'sending', 'in_doubt')
                       AND (message.robot IS NULL
                            OR message.robot NOT IN (SELECT value FROM json_each(:paused))))
  ORDER BY number;
+
+-- name: relieved
+SELECT id FROM task
+ WHERE status = 'completed' AND instr(warnings, '"delivery_interrupted"') > 0
+   AND NOT EXISTS (SELECT 1 FROM run JOIN message ON message.run_id = run.id
+                    WHERE run.task_id = task.id AND message.state IN ('planned', 'sending', 'in_doubt'))
+ ORDER BY number;
+
+-- name: deliveries
+SELECT run.task_id AS id,
+       max(message.state IN ('planned', 'sending', 'in_doubt')) AS held,
+       max(message.state = 'refused') AS refused,
+       max(message.doubted) AS doubted
+  FROM run JOIN message ON message.run_id = run.id
+ WHERE run.task_id IN (SELECT value FROM json_each(:ids))
+ GROUP BY run.task_id;
+
+-- name: keep_warnings
+UPDATE task SET warnings = :warnings, updated_at = :now WHERE id = :id AND status = 'completed';
 
 ---------------------------------------------------------------------------------------------------
 -- Showing
@@ -230,7 +322,7 @@ SELECT id FROM task WHERE id = :id AND owner = :owner;
 
 -- name: page
 SELECT id, number FROM task
- WHERE owner = :owner AND number < :before
+ WHERE owner = :owner AND listed = 1 AND number < :before
    AND (:status IS NULL OR status = :status)
    AND (:since IS NULL OR created_at >= :since)
    AND (:q IS NULL OR instr(search, :q) > 0)
@@ -239,14 +331,15 @@ SELECT id, number FROM task
 -- name: position
 SELECT mine.id,
        1 + (SELECT count(*) FROM task WHERE status = 'pending' AND priority > mine.priority)
-         + (SELECT count(*) FROM task WHERE status = 'pending' AND priority = mine.priority AND number < mine.number)
+         + (SELECT count(*) FROM task
+             WHERE status = 'pending' AND priority = mine.priority AND (turn, number) < (mine.turn, mine.number))
        AS position
   FROM json_each(:ids) AS wanted JOIN task AS mine ON mine.id = wanted.value
  WHERE mine.status = 'pending';
 
 -- name: positions
 SELECT id, position
-  FROM (SELECT id, row_number() OVER (ORDER BY priority DESC, number) AS position
+  FROM (SELECT id, row_number() OVER (ORDER BY priority DESC, turn, number) AS position
           FROM task WHERE status = 'pending')
  WHERE id IN (SELECT value FROM json_each(:ids));
 
@@ -263,3 +356,50 @@ SELECT run.task_id AS id,
 SELECT message.* FROM run JOIN message ON message.run_id = run.id
  WHERE run.task_id = :task_id
  ORDER BY run.id, message.id;
+
+---------------------------------------------------------------------------------------------------
+-- Keeping, and forgetting what is old or no longer wanted
+
+-- name: delete_task
+DELETE FROM task WHERE id = :id AND status IN ('completed', 'failed', 'cancelled', 'timeout');
+
+-- name: outdated_tasks
+SELECT id FROM task
+ WHERE finished_at < :tasks_before AND running_boot IS NULL
+   AND (sequence IS NULL OR finished_at < :texts_before)
+   AND NOT EXISTS (SELECT 1 FROM run JOIN message ON message.run_id = run.id
+                    WHERE run.task_id = task.id AND message.state IN ('planned', 'sending', 'in_doubt'))
+ ORDER BY finished_at LIMIT :limit;
+
+-- name: outdated_texts
+SELECT id FROM task
+ WHERE finished_at < :texts_before AND running_boot IS NULL AND sequence IS NOT NULL
+   AND NOT EXISTS (SELECT 1 FROM run JOIN message ON message.run_id = run.id
+                    WHERE run.task_id = task.id AND message.state IN ('planned', 'sending', 'in_doubt'))
+ ORDER BY finished_at LIMIT :limit;
+
+-- name: drop_text
+DELETE FROM artifact WHERE task_id = :id AND name <> 'media';
+
+-- name: drop_runs
+DELETE FROM run WHERE task_id = :id;
+
+-- name: unlist_outdated
+UPDATE task SET listed = 0
+ WHERE id IN (SELECT id FROM task
+               WHERE finished_at < :tasks_before AND running_boot IS NULL AND listed = 1 AND sequence IS NOT NULL
+                 AND NOT EXISTS (SELECT 1 FROM run JOIN message ON message.run_id = run.id
+                                  WHERE run.task_id = task.id AND message.state IN ('planned', 'sending', 'in_doubt'))
+               ORDER BY finished_at LIMIT :limit);
+
+-- name: free_pages
+PRAGMA freelist_count;
+
+-- name: give_pages_back
+PRAGMA incremental_vacuum(256);
+
+-- name: forget_devices
+DELETE FROM device;
+
+-- name: note_device
+INSERT INTO device (id, name, memory_mb, found_at) VALUES (:id, :name, :memory_mb, :now);

@@ -5,25 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pipeline.core.lifecycle import Settled, Step
+from pipeline.core.lifecycle import Delivery, Settled, Step
 from pipeline.core.messages import Message, MessageState, Run
+from pipeline.core.placement import Device
 from pipeline.core.progress import Progress
-from pipeline.core.task import Lane, Stage, Status, Task
+from pipeline.core.task import Lane, Stage, Status, Task, TaskWarning
 from pipeline.core.transcript import Segment
 from pipeline.ports import (
     Added,
     AlreadyThere,
     Answer,
+    KeyTaken,
     Made,
     MessageRow,
+    Moment,
     NewTask,
     NoRoom,
     Outgoing,
+    Replayed,
     Reply,
+    RequestKey,
+    Retired,
     TaskView,
     TooLong,
+    Write,
 )
-from pipeline.store import _file, _outbox, _tasks, _views
+from pipeline.store import _file, _keeping, _keys, _outbox, _tasks, _views
 from pipeline.store._unit import UnitsOfWork
 
 
@@ -60,14 +67,23 @@ class SqliteStore:
     # Accepting
 
     async def add_all(
-        self, new: Sequence[NewTask], *, room: int, force: bool
-    ) -> tuple[Added | AlreadyThere, ...] | NoRoom:
-        return await self._units.write(lambda conn: _tasks.add_all(conn, self._route, new, room=room, force=force))
+        self, new: Sequence[NewTask], *, room: int, force: bool, key: RequestKey | None = None
+    ) -> tuple[Added | AlreadyThere, ...] | NoRoom | Replayed | KeyTaken:
+        return await self._units.write(
+            lambda conn: _tasks.add_all(conn, self._route, new, room=room, force=force, key=key)
+        )
+
+    async def recall(self, key: RequestKey, now: float) -> Replayed | KeyTaken | None:
+        return await self._units.read(lambda conn: _keys.recall(conn, key, now))
 
     # Moving
 
-    async def claim(self, lane: Lane, now: float, task_id: str | None = None) -> Settled | None:
-        return await self._units.write(lambda conn: _tasks.claim(conn, self._boot_id, lane, now, task_id))
+    async def claim(
+        self, lane: Lane, now: float, task_id: str | None = None, *, hosts_left_alone: Sequence[str] = ()
+    ) -> Settled | None:
+        return await self._units.write(
+            lambda conn: _tasks.claim(conn, self._boot_id, lane, now, task_id, hosts_left_alone)
+        )
 
     async def waiting(self, lane: Lane, now: float, *, after: int = 0, limit: int = 100) -> list[Task]:
         return await self._units.read(lambda conn: _tasks.waiting(conn, lane, now, after, limit))
@@ -95,7 +111,7 @@ class SqliteStore:
         return await self._units.write(lambda conn: _tasks.send_again(conn, self._route, settled, expected=expected))
 
     async def orphans(self) -> list[Task]:
-        return await self._units.read(lambda conn: _tasks.orphans(conn, self._boot_id))
+        return await self._units.write(lambda conn: _tasks.orphans(conn, self._boot_id))
 
     # Working
 
@@ -104,6 +120,9 @@ class SqliteStore:
 
     async def enter(self, task_id: str, stage: Stage, now: float) -> bool:
         return await self._units.write(lambda conn: _tasks.enter(conn, self._route, task_id, stage, now))
+
+    async def begin(self, task_id: str) -> None:
+        await self._units.write(lambda conn: _tasks.begin(conn, task_id))
 
     async def wait_for(self, task_id: str, waiting_for: str | None, now: float) -> None:
         await self._units.write(lambda conn: _tasks.wait_for(conn, task_id, waiting_for, now))
@@ -141,18 +160,39 @@ class SqliteStore:
         return await self._units.read(lambda conn: _outbox.next_message(conn, robot))
 
     async def mark(
-        self, message_id: int, state: MessageState, now: float, *, expected: MessageState, why: str = ""
+        self,
+        message_id: int,
+        state: MessageState,
+        now: float,
+        *,
+        expected: MessageState,
+        why: str = "",
+        refused_s: float = 0.0,
     ) -> bool:
-        return await self._units.write(lambda conn: _outbox.mark(conn, message_id, state, now, expected, why))
+        return await self._units.write(
+            lambda conn: _outbox.mark(conn, message_id, state, now, expected=expected, why=why, refused_s=refused_s)
+        )
 
-    async def recent_sends(self, robot: str | None, since: float) -> list[float]:
-        return await self._units.read(lambda conn: _outbox.recent_sends(conn, robot, since))
+    async def close_run(self, message_id: int, continuation: Message, now: float) -> bool:
+        return await self._units.write(lambda conn: _outbox.close_run(conn, message_id, continuation, now))
+
+    async def note_write(self, robot: str, moment: Moment, *, forget: int) -> int:
+        return await self._units.write(lambda conn: _outbox.note_write(conn, robot, moment, forget))
+
+    async def recent_writes(self, robot: str) -> list[Write]:
+        return await self._units.read(lambda conn: _outbox.recent_writes(conn, robot))
 
     async def doubt_unfinished_sends(self, now: float) -> int:
         return await self._units.write(lambda conn: _outbox.doubt_unfinished_sends(conn, now))
 
-    async def delivered(self, paused: Sequence[str]) -> list[tuple[Task, bool]]:
+    async def delivered(self, paused: Sequence[str]) -> list[tuple[Task, Delivery]]:
         return await self._units.read(lambda conn: _views.delivered(conn, paused))
+
+    async def relieved(self) -> list[tuple[Task, Delivery]]:
+        return await self._units.read(_views.relieved)
+
+    async def keep_warnings(self, task_id: str, warnings: Sequence[TaskWarning], now: float) -> None:
+        await self._units.write(lambda conn: _tasks.keep_warnings(conn, task_id, warnings, now))
 
     # Showing
 
@@ -168,3 +208,17 @@ class SqliteStore:
 
     async def messages(self, task_id: str) -> list[MessageRow]:
         return await self._units.read(lambda conn: _outbox.messages(conn, task_id))
+
+    # Keeping
+
+    async def delete(self, task_id: str) -> bool:
+        return await self._units.write(lambda conn: _keeping.delete(conn, task_id))
+
+    async def retire(self, *, texts_before: float, tasks_before: float, limit: int) -> Retired:
+        return await self._units.write(lambda conn: _keeping.retire(conn, texts_before, tasks_before, limit))
+
+    async def give_space_back(self) -> bool:
+        return await self._units.write(_keeping.give_space_back)
+
+    async def note_devices(self, devices: Sequence[Device], now: float) -> None:
+        await self._units.write(lambda conn: _keeping.note_devices(conn, devices, now))

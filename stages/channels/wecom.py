@@ -1,8 +1,12 @@
-"""WeCom's group robot: one POST for one message, and what its answer means."""
+"""WeCom's group robot: one POST for one message, two for a file, and what their answers mean."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
 
@@ -18,6 +22,11 @@ _BUSY_WAIT_S = 5.0
 _RATE_WAIT_S = 60.0
 """Rates are counted in any sixty seconds."""
 
+_UPLOAD_WAIT_S = 1.0
+"""Before a file is uploaded again because WeCom does not know it any more."""
+_MOST_UPLOADS = 2
+_MEDIA_GONE = 40007
+
 _LATER = {
     -1: (_BUSY_WAIT_S, "WeCom is busy 企业微信繁忙"),
     45009: (_RATE_WAIT_S, "more messages than WeCom takes in a minute 超过企业微信每分钟的条数"),
@@ -29,12 +38,31 @@ _GONE = {
     93008: "the robot is not in the group 机器人不在群中",
 }
 _REFUSED = {
+    _MEDIA_GONE: "the file is not known 文件标识无效",
     40008: "the kind of message is not taken 不支持的消息类型",
     40058: "a parameter is not taken, such as a text too long 参数不被接受，例如内容过长",
     44004: "the message is empty 消息内容为空",
     45002: "the message is too long 消息内容过长",
+    301019: "the file is not what was uploaded 文件校验不一致",
 }
 _OTHER_REFUSAL = "see the list of WeCom's error codes 请查阅企业微信的全局错误码"
+
+
+@dataclass(slots=True)
+class _Upload:
+    """A file that is to be sent: the id under which WeCom holds it, if it does, and how often it was uploaded."""
+
+    message: Message
+    media_id: str | None = None
+    times: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What a request came to, and what the answer says as JSON; nothing if it is none."""
+
+    receipt: Receipt
+    said: Mapping[str, Any] = field(default_factory=dict)
 
 
 class WecomRobot:
@@ -45,39 +73,83 @@ class WecomRobot:
 
         Args:
             session: for the requests; whoever opened it closes it.
-            url: the robot's webhook address, key included.
+            url: the robot's webhook address, key included; files go to ``upload_media`` beside it.
             timeout_s: seconds to connect, and again as many for the answer.
         """
         self._session = session
         self._url = url
         # The second half of the total is left for the answer, so running out of it means that writing began.
         self._timeout = aiohttp.ClientTimeout(total=2 * timeout_s, connect=timeout_s, sock_read=timeout_s)
+        self._upload: _Upload | None = None
+        """The latest file; one that was put off after its upload is not uploaded again."""
 
     async def send(self, message: Message) -> Receipt:
         """Send one message exactly as it is frozen, and say what became of it."""
-        try:
-            status, body = await self._post(message)
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            return TryLater(_BUSY_WAIT_S, f"no connection to WeCom 无法连接企业微信 ({type(error).__name__})")
-        except (aiohttp.ClientError, OSError) as error:
-            return InDoubt(f"WeCom did not answer 企业微信没有应答 ({type(error).__name__})")
-        return read_answer(status, body)
+        if message.content is not None:
+            return await self._send_file(message, message.content)
+        return (await self._show(message.format, {"content": message.text})).receipt
 
     async def close(self) -> None:
         """Leave the session to whoever opened it."""
 
-    async def _post(self, message: Message) -> tuple[int, bytes]:
-        body = {"msgtype": message.format, message.format: {"content": message.text}}
-        async with self._session.post(
-            self._url,
-            data=json.dumps(body, ensure_ascii=False).encode(),
-            # A connection kept from the last message may be closed by the other side just as this one is
-            # written, which would leave it in doubt for nothing.
-            headers={"Content-Type": "application/json; charset=utf-8", "Connection": "close"},
-            allow_redirects=False,
-            timeout=self._timeout,
-        ) as response:
-            return response.status, await response.read()
+    async def _show(self, kind: str, what: Mapping[str, str]) -> _Answer:
+        """Have the robot show something to its group."""
+        data = json.dumps({"msgtype": kind, kind: what}, ensure_ascii=False).encode()
+        return await self._post(self._url, data, {"Content-Type": "application/json; charset=utf-8"})
+
+    async def _send_file(self, message: Message, content: str) -> Receipt:
+        """Upload a file and show it; if WeCom does not know it any more, the next try uploads it once again."""
+        if self._upload is None or self._upload.message != message:
+            self._upload = _Upload(message)
+        upload = self._upload
+        if upload.media_id is None:
+            answer = await self._upload_file(message.text, content)
+            if not isinstance(answer.receipt, Sent):
+                return answer.receipt
+            upload.media_id = answer.said["media_id"]
+            upload.times += 1
+        shown = await self._show("file", {"media_id": upload.media_id})
+        if shown.said.get("errcode") == _MEDIA_GONE and upload.times < _MOST_UPLOADS:
+            upload.media_id = None
+            return TryLater(_UPLOAD_WAIT_S, _explained(_MEDIA_GONE, _REFUSED[_MEDIA_GONE]))
+        return shown.receipt
+
+    async def _upload_file(self, name: str, content: str) -> _Answer:
+        """Give WeCom a file. Nothing of it is shown yet, so where it is in doubt it is just not there."""
+        form = aiohttp.FormData(quote_fields=False)  # WeCom answers a filename* with 44001 (sbzhu/weworkapi_python#1)
+        # A slash would make a path of the name: its look-alike is shown in its place.
+        file_name = name.replace("/", "／")
+        form.add_field("media", content.encode(), filename=file_name, content_type="application/octet-stream")
+        answer = await self._post(_upload_address(self._url), form, {})
+        match answer.receipt:
+            case InDoubt(why):
+                return _Answer(TryLater(_BUSY_WAIT_S, why))
+            case Sent() if not isinstance(answer.said.get("media_id"), str):
+                return _Answer(TryLater(_BUSY_WAIT_S, "an upload without a media_id 上传后没有返回 media_id"))
+            case _:
+                return answer
+
+    async def _post(self, url: str, data: bytes | aiohttp.FormData, headers: Mapping[str, str]) -> _Answer:
+        # A connection kept from the last message may be closed by the other side just as this one is written,
+        # which would leave it in doubt for nothing.
+        headers = {**headers, "Connection": "close"}
+        try:
+            async with self._session.post(
+                url, data=data, headers=headers, allow_redirects=False, timeout=self._timeout
+            ) as response:
+                status, body = response.status, await response.read()
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            why = f"no connection to WeCom 无法连接企业微信 ({type(error).__name__})"
+            return _Answer(TryLater(_BUSY_WAIT_S, why))
+        except (aiohttp.ClientError, OSError) as error:
+            return _Answer(InDoubt(f"WeCom did not answer 企业微信没有应答 ({type(error).__name__})"))
+        return _Answer(read_answer(status, body), _json_object(body))
+
+
+def _upload_address(webhook: str) -> str:
+    parts = urlsplit(webhook)
+    path = f"{parts.path.rpartition('/')[0]}/upload_media"
+    return urlunsplit(parts._replace(path=path, query=f"{parts.query}&type=file"))
 
 
 def read_answer(status: int, body: bytes) -> Receipt:
@@ -102,12 +174,16 @@ def read_answer(status: int, body: bytes) -> Receipt:
     return Refused(_explained(code, _REFUSED.get(code, _OTHER_REFUSAL)))
 
 
-def _errcode(body: bytes) -> int | None:
+def _json_object(body: bytes) -> Mapping[str, Any]:
     try:
         answer = json.loads(body)
     except (ValueError, RecursionError):
-        return None
-    code = answer.get("errcode") if isinstance(answer, dict) else None
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+def _errcode(body: bytes) -> int | None:
+    code = _json_object(body).get("errcode")
     return code if isinstance(code, int) and not isinstance(code, bool) else None
 
 

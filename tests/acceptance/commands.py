@@ -79,7 +79,11 @@ class Terminal:
         return self.end()
 
     def end(self) -> int:
-        """Wait until it has ended; returns the exit code."""
-        code = self._process.wait(TIMEOUT_S)
+        """Wait until it has ended; returns the exit code. One that does not end is killed."""
+        try:
+            code = self._process.wait(TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            raise
         self._reader.join(TIMEOUT_S)
         return code

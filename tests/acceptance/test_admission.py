@@ -77,6 +77,66 @@ async def test_the_same_video_many_times_at_once_is_one_task(site: Site, start: 
         await check_texts(client, [task_id], [video])
 
 
+async def test_the_same_request_across_a_kill_is_one_task(site: Site, start: Start) -> None:
+    """A daemon killed amid 50 identical submits makes no second task later, and repeats the answers it had given."""
+    video = serve_story(site, 0)
+    daemon = start(concurrent=ROOM)
+    answered = {}
+    async with Client(daemon) as client:
+        submits = [asyncio.create_task(_submit_as(client, str(number), video.url)) for number in range(50)]
+        for submit in asyncio.as_completed(submits):
+            key, *answer = await submit
+            answered[key] = answer
+            if len(answered) == 5:
+                daemon.kill()
+                break
+        rest = await asyncio.gather(*submits, return_exceptions=True)
+        answered |= {key: answer for key, *answer in (each for each in rest if isinstance(each, tuple))}
+    daemon.start()
+    async with Client(daemon) as client:
+        again = {key: answer for key, *answer in await _submit_all_as(client, video.url)}
+        assert answered == {key: again[key] for key in answered}
+        (task_id,) = {answer["data"]["task_id"] for _, answer in again.values()}
+        await client.finished(task_id)
+        await _only_these_are_stored(client, daemon, {task_id})
+        assert again == {key: answer for key, *answer in await _submit_all_as(client, video.url)}
+
+
+async def test_a_newcomer_does_not_wait_behind_a_thousand(site: Site, start: Start) -> None:
+    """Behind 1,000 tasks of one token the first of another starts within two slots, and an urgent one before both."""
+    held = _slow_videos(site, ROOM["max_workers"])
+    gone = [site.url + f"/gone-{number}.wav" for number in range(1000 - len(held))]
+    crowd, newcomer = "token-of-the-crowd", "token-of-the-newcomer"
+    daemon = start(api={"auth_token": [crowd, newcomer]}, concurrent=ROOM | {"queue_size": 1000})
+    daemon.token = crowd
+    async with Client(daemon) as client:
+        urls = [*(video.url for video in held), *gone]
+        batches = [{"urls": urls[begin : begin + 50]} for begin in range(0, 1000, 50)]
+        assert [202] * 20 == [(await client.post("/api/transcribe", batch))[0] for batch in batches]
+        urgent = await client.submit(site.url + "/urgent.wav", priority="urgent")
+        daemon.token = newcomer
+        async with Client(daemon) as other:
+            first = await other.submit(serve_story(site, 10).url)
+            assert 3 == (await other.state(first))["position"]
+            for video in held:
+                video.gate.open()
+            await other.finished(first)
+    started = [line["task"] for line in daemon.log() if line.get("cause") == "claimed"]
+    assert urgent == started[2]
+    assert first in started[3:5]
+
+
+async def _submit_all_as(client: Client, url: str) -> list[tuple[str, int, Json]]:
+    return await asyncio.gather(*(_submit_as(client, str(number), url) for number in range(50)))
+
+
+async def _submit_as(client: Client, key: str, url: str) -> tuple[str, int, Json]:
+    """Submit under this key; returns it with status and answer."""
+    headers = {"Idempotency-Key": key}
+    async with client.session.post("/api/transcribe", json={"url": url}, headers=headers) as answer:
+        return key, answer.status, await answer.json()
+
+
 def _slow_videos(site: Site, count: int) -> list[Video]:
     """Videos whose site keeps silent until the gate of the video opens."""
     return [serve_story(site, number, hold="captions") for number in range(count)]

@@ -180,6 +180,7 @@ async def test_cancel_and_retry(site: Site, held: Video, daemon: Daemon) -> None
             assert FAILED == terminal.end()
         assert (FAILED, f"{task_id}  cancelled\n") == (cancelled.returncode, cancelled.stdout)
         assert "no-such-task: " in cancelled.stderr
+        assert "no-such-task: " in at(daemon, "watch", task_id, "no-such-task").stderr
         assert "older version" not in cancelled.stderr
         held.gate.open()
         retried = at(daemon, "retry", task_id)
@@ -220,6 +221,30 @@ def test_a_daemon_elsewhere_is_named_by_options_or_environment(video: Video, dae
     assert USAGE == with_environment().returncode
 
 
+def test_the_daemons_secrets_need_not_be_known_where_commands_are_typed(video: Video, daemon: Daemon) -> None:
+    """In a terminal without the variable that holds the webhook, only the daemon itself and its check ask for it."""
+    config = json.loads(daemon.config.read_text())
+    config["wechat"] = {"webhook": {"env": "A_WEBHOOK_OF_ANOTHER_TERMINAL"}}
+    beside = daemon.folder / "with-webhook.json"
+    beside.write_text(json.dumps(config))
+    (task_id,) = task_ids(run_daemon("submit", "--config", beside, video.url).stdout)
+    for command in (["watch", task_id], ["logs", "-n", "1"], ["token", "list"], ["models", "list"]):
+        assert FINE == run_daemon(*command, "--config", beside).returncode
+    for command in (["serve"], ["doctor"], ["--check-config"]):
+        done = run_daemon(*command, "--config", beside)
+        assert (USAGE, True) == (done.returncode, "A_WEBHOOK_OF_ANOTHER_TERMINAL" in done.stderr)
+
+
+def test_a_python_without_the_packages_is_told_of_the_right_one(tmp_path: Path) -> None:
+    """It ends with 2 and names the .venv that has them, without a traceback."""
+    bare = [sys.executable, "-S", "-E", str(ROOT / "run_daemon.py")]
+    for command in ([], ["doctor"], ["submit", "https://example.com"]):
+        done = subprocess.run([*bare, *command], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert (USAGE, "") == (done.returncode, done.stdout)
+        assert ".venv/bin/python" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
 # ---------------------------------------------------------------------------------------------
 # Logs
 # ---------------------------------------------------------------------------------------------
@@ -242,6 +267,14 @@ def test_logs_tell_a_task_as_its_story(held: Video, video: Video, daemon: Daemon
     )]  # fmt: skip
     assert sorted(places) == places
     assert (0, len(story) - 1) == (places[0], places[-1])
+
+
+def test_ctrl_c_ends_what_a_test_in_the_background_starts() -> None:
+    """A shell's background command ignores Ctrl-C; what the tests start from there heeds it all the same."""
+    show = "import signal; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
+    tests = f"import subprocess, sys, tests.conftest; subprocess.run([sys.executable, '-c', {show!r}], check=True)"
+    background = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh", sys.executable, "-c", tests]
+    assert "True\n" == subprocess.run(background, cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 
 def test_logs_show_the_last_lines_of_a_level(tmp_path: Path) -> None:
@@ -283,6 +316,12 @@ def test_logs_end_quietly_when_nobody_reads_on(tmp_path: Path) -> None:
         assert b"one of many" in logs.stdout.readline()
         logs.stdout.close()
         assert b"" == logs.stderr.read()
+
+
+def test_logs_without_such_a_line(daemon: Daemon) -> None:
+    """Of a task that nobody knows there is nothing to show, and that is said."""
+    done = at(daemon, "logs", "--task", "no-such-task")
+    assert (FINE, "", True) == (done.returncode, done.stdout, "no such line" in done.stderr)
 
 
 def test_logs_before_the_first_start(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ async def test_every_robot_gets_whole_runs_in_the_order_of_the_transcripts(
         planned = [await _planned(client, task_id) for task_id in ids]
         of_team = sum(len(messages) // 2 for messages in planned)
         await wecom.until(lambda _: len(wecom.robot("team").accepted) == of_team, 60)
-        assert 1 == gate.held
+        await wecom.until(lambda _: gate.held == 1)
         gate.open()
         states = await asyncio.gather(*map(client.finished, ids))
         assert [len(messages) for messages in planned] == [state["messages"]["sent"] for state in states]
@@ -204,6 +204,25 @@ async def test_a_message_without_an_answer_goes_out_again(site: Site, wecom: WeC
     robot = wecom.robot("team")
     assert [head, summary, summary, text] == robot.contents
     assert robot.bodies[1] == robot.bodies[2]
+
+
+async def test_a_long_text_is_one_file(site: Site, wecom: WeCom, start: Start) -> None:
+    """A robot gets a text of too many parts as a file that holds exactly the text, and the inbox gets the parts."""
+    url = serve_speech(site, 0, 105)
+    wecom.robot("team").script_uploads(Fault(drop_before_answer=True))
+    wecom.robot("team").script(None, None, Fault(errcode=40007))
+    daemon = start(llm=SHORT_TEXTS_TOO, wechat=robots(wecom, "team") | {"long_text_as_file_over": 2})
+    async with Client(daemon) as client:
+        state = await client.finished(await client.submit(url, metadata={"title": "会议 1/2: A\\B"}))
+        messages = await client.messages(state["task_id"])
+        text = await client.text(f"/api/task/{state['task_id']}/result", format="txt")
+    assert ("completed", []) == (state["status"], state["warnings"])
+    check_run(messages, "")
+    assert ["head", "summary", "file"] == [one["kind"] for one in messages]
+    file, robot = messages[2], wecom.robot("team")
+    assert ("(3/3) 会议 1／2： A＼B.txt", len(text.encode())) == (file["text"], file["bytes"])
+    assert [text.encode()] * 3 == [upload.content for upload in robot.uploads]
+    assert [one["text"].replace("(3/3)", "(3／3)") for one in messages] == robot.contents
 
 
 async def test_the_pace_of_a_robot_holds_across_a_restart(site: Site, wecom: WeCom, start: Start) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from examples.scoring import error_rate
 from tests.acceptance.conftest import Start
@@ -87,23 +88,65 @@ def _described_page(site: Site, pcm: media.Pcm) -> str:
     return site.serve("/watch/described", page(pages.described_page("Described", inside, author="Its author")))
 
 
+def _stream(site: Site, folder: str, pcm: media.Pcm, **how: Any) -> str:
+    """Serve a segmented stream."""
+    for name, body in media.hls(pcm, **how).items():
+        site.serve(f"{folder}/{name}", Reply(body=body))
+    return f"{site.url}{folder}/stream.m3u8"
+
+
+def _two_qualities(site: Site, pcm: media.Pcm) -> str:
+    """Serve a playlist of playlists: the same recording, of which the poor quality is noise."""
+    _stream(site, "/poor", media.tone(len(pcm) / media.RATE))
+    _stream(site, "/good", pcm)
+    playlist = (
+        "#EXTM3U\n"
+        '#EXT-X-STREAM-INF:BANDWIDTH=32000,CODECS="mp4a.40.2"\npoor/stream.m3u8\n'
+        '#EXT-X-STREAM-INF:BANDWIDTH=96000,CODECS="mp4a.40.2"\ngood/stream.m3u8\n'
+    )
+    return site.serve("/qualities.m3u8", Reply(body=playlist.encode()))
+
+
+def _sound_apart(site: Site, pcm: media.Pcm) -> str:
+    """Serve a playlist whose picture has no sound, with the sound as a stream of its own."""
+    _stream(site, "/sound", pcm)
+    site.serve("/picture/stream.m3u8", Reply(status=500))
+    playlist = (
+        "#EXTM3U\n"
+        '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="sound",NAME="English",LANGUAGE="en",DEFAULT=YES,URI="sound/stream.m3u8"\n'
+        '#EXT-X-STREAM-INF:BANDWIDTH=900000,CODECS="avc1.4d401e,mp4a.40.2",AUDIO="sound"\npicture/stream.m3u8\n'
+    )
+    return site.serve("/apart.m3u8", Reply(body=playlist.encode()))
+
+
 SOURCES: dict[str, Callable[[Site, media.Pcm], str]] = {
     "wav": _file("/speech.wav", media.wav),
     "mp3": _file("/speech.mp3", media.mp3),
     "opus": _file("/speech.opus", media.opus),
     "flac": _file("/speech.flac", media.flac),
+    "m4a": _file("/speech.m4a", media.m4a),
+    "aac": _file("/speech.aac", media.aac),
+    "wma": _file("/speech.wma", media.wma),
     "mp4": _file("/video.mp4", media.mp4_with_sound),
     "webm": _file("/video.webm", media.webm),
+    "mkv": _file("/video.mkv", media.mkv),
+    "mov": _file("/video.mov", media.mov),
+    "avi": _file("/video.avi", media.avi),
+    "ts": _file("/video.ts", media.mpegts),
+    "stream": lambda site, pcm: _stream(site, "/ts", pcm),
+    "stream of fragments": lambda site, pcm: _stream(site, "/fmp4", pcm, kind="fmp4"),
+    "stream in two qualities": _two_qualities,
+    "stream with its sound apart": _sound_apart,
     "page": _page,
     "described page": _described_page,
 }
 
 
 async def test_every_kind_of_source_completes_with_its_own_text(site: Site, start: Start) -> None:
-    """Direct audio, videos and pages, submitted at once, each complete with what is said in them."""
+    """Direct audio, videos, pages and streams, submitted at once, each complete with what is said in them."""
     stories = {name: media.story(number, 3) for number, name in enumerate(SOURCES)}
     urls = {name: serve(site, media.compose(stories[name])) for name, serve in SOURCES.items()}
-    daemon = start()
+    daemon = start(concurrent={"max_workers": 4, "queue_size": len(SOURCES)})
     async with Client(daemon) as client:
         watched = await watch_all(client, urls)
         raw = {name: await client.result(one.state["task_id"], layer="raw") for name, one in watched.items()}
@@ -191,6 +234,7 @@ FAULTS: Ends = {
     "refused": ("failed", "source_unreachable", "captions", 4),
     "no video": ("failed", "source_unsupported", "captions", 2),
     "two videos": ("failed", "playlist_not_allowed", "captions", 1),
+    "live": ("failed", "live_not_supported", "captions", 1),
     "circle": ("failed", "source_unreachable", "captions", 4),
     "good, too": GOOD,
 }
@@ -289,6 +333,7 @@ def _serve_faults(site: Site) -> dict[str, str]:
         "refused": f"http://{CLOSED_PORT}/video.mp4",
         "no video": site.serve("/nothing", page(pages.empty_page("Nothing"))),
         "two videos": site.serve("/two", page(two)),
+        "live": _stream(site, "/live", media.tone(5), live=True),
         "circle": site.serve("/circle", Reply(redirect_to="/circle")),
         "good, too": site.serve("/good.opus", Reply(body=media.opus(media.compose(media.story(2, 2))))),
     }

@@ -23,9 +23,20 @@ from pipeline.core.task import (
     TaskWarning,
     Waiting,
 )
-from pipeline.ports import Added, AlreadyThere, NewTask, NoRoom, TaskStore
+from pipeline.ports import (
+    KEY_LIFE_S,
+    Accepted,
+    Added,
+    AlreadyThere,
+    KeyTaken,
+    NewTask,
+    NoRoom,
+    Replayed,
+    RequestKey,
+    TaskStore,
+)
 from tests.contract.conftest import SqliteStores
-from tests.contract.examples import MEDIA, NOW, add, add_for, claimed, task
+from tests.contract.examples import MEDIA, NOW, add, add_for, claimed, keep_until, task
 
 RICH = task(
     "rich",
@@ -79,6 +90,7 @@ async def test_unknown_task(store: TaskStore) -> None:
 async def test_same_work(store: TaskStore, status: Status) -> None:
     """Work that is waiting, running or completed is given back; work that came to nothing is done anew."""
     await add(store, "old", work="work")
+    await keep_until(store, "old", None)
     settled = Settled(task("old", status=status), Cause.CLAIMED)
     await store.save(settled, expected=Status.PENDING)
     fruitless = status in {Status.FAILED, Status.CANCELLED, Status.TIMEOUT}
@@ -174,3 +186,59 @@ async def test_products_of_a_new_task_are_not_made_again(store: TaskStore) -> No
     await add(store, "fetch", artifacts=known)
     step = await claimed(store, "fetch")
     assert known == step.artifacts
+
+
+# ---------------------------------------------------------------------------------------------
+# Requests with a key
+# ---------------------------------------------------------------------------------------------
+
+KEY = RequestKey("owner", "key", "body")
+
+
+async def test_answer_is_remembered_with_the_tasks(stores: SqliteStores) -> None:
+    """A request is answered as before, also by a later boot, and a second time nothing is stored."""
+    store = await stores.boot("boot 1")
+    await add(store, "old", work="b", client_ref="r")
+    first = await store.add_all(new("a", "b"), room=9, force=False, key=KEY)
+    assert (Added(), AlreadyThere("old", Status.PENDING)) == first
+    store = await stores.boot("boot 2")
+    known = Replayed(
+        (Accepted("new-0", Status.PENDING, None, None), Accepted("old", Status.PENDING, "old", None)),
+    )
+    assert known == await store.recall(KEY, NOW)
+    assert known == await store.add_all(new("c"), room=0, force=True, key=KEY)
+    assert ["old", "new-0"] == [each.id for each in await store.waiting(Lane.FETCH, NOW)]
+
+
+async def test_key_stands_for_one_body_of_one_owner(store: TaskStore) -> None:
+    """A key with another body is taken; of another owner it is another key."""
+    await store.add_all(new("a"), room=9, force=False, key=KEY)
+    other = replace(KEY, body="other")
+    assert KeyTaken() == await store.recall(other, NOW)
+    assert KeyTaken() == await store.add_all(new("b"), room=9, force=False, key=other)
+    assert await store.recall(replace(other, owner="stranger"), NOW) is None
+
+
+async def test_key_without_room_is_not_remembered(store: TaskStore) -> None:
+    """What was refused for want of room leaves its key free."""
+    assert NoRoom(0) == await store.add_all(new("a"), room=0, force=False, key=KEY)
+    assert await store.recall(KEY, NOW) is None
+
+
+async def test_key_is_forgotten_after_a_day(store: TaskStore) -> None:
+    """A key is remembered for 24 hours; the next one then removes it, and it may name another request."""
+    await store.add_all(new("a"), room=9, force=False, key=KEY)
+    assert await store.recall(KEY, NOW + KEY_LIFE_S - 1)
+    assert await store.recall(KEY, NOW + KEY_LIFE_S) is None
+    tomorrow = [NewTask(task("later", created_at=NOW + KEY_LIFE_S), "b")]
+    other = replace(KEY, body="other")
+    assert (Added(),) == await store.add_all(tomorrow, room=9, force=False, key=other)
+    assert KeyTaken() == await store.recall(KEY, NOW + KEY_LIFE_S)
+
+
+async def test_same_key_many_times_at_once(store: TaskStore) -> None:
+    """Of 50 requests of one key at once one stores its task, and 49 get its answer."""
+    requests = ([NewTask(task(str(number)), str(number))] for number in range(50))
+    answers = await asyncio.gather(*(store.add_all(each, room=9, force=True, key=KEY) for each in requests))
+    told = Replayed((Accepted("0", Status.PENDING, None, None),))
+    assert Counter({told: 49, (Added(),): 1}) == Counter(answers)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.core.lifecycle import cancel, finish, redeliver, retry
+from pipeline.core.lifecycle import Delivery, cancel, finish, redeliver, retry
 from pipeline.core.messages import Kind, Message, MessageState
 from pipeline.core.task import Lane, Status, Task
 from pipeline.ports import TaskStore
@@ -44,7 +44,7 @@ async def complete(store: TaskStore, task_id: str) -> None:
         while await store.next_message(robot) is not None:
             await send(store, robot)
     task = await stored(store, task_id)
-    assert await store.save(finish(task, NOW), expected=task.status)
+    assert await store.save(finish(task, NOW, Delivery()), expected=task.status)
 
 
 async def test_an_ended_task_is_left_by_its_worker(store: TaskStore) -> None:
@@ -117,3 +117,42 @@ async def test_messages_go_out_once_more_unchanged(store: TaskStore) -> None:
         assert times == (await texts(store, "a")).count("1")
         assert {"r", "idle", None} == set(await store.lanes())
         await complete(store, "a")
+
+
+async def test_a_closed_run_is_one_run_to_its_owner(store: TaskStore) -> None:
+    """A run whose rest was moved is closed by one notice, behind what readers have seen last, and sent again whole."""
+    continued = Message(None, None, Kind.CONTINUATION, "text", "continued")
+    for task_id, sent in (("not yet", 0), ("begun", 2)):
+        await compose(store, task_id, run("1", "2", "3", robot=task_id))
+        await send(store, task_id)
+        rest = await store.next_message(task_id)
+        assert rest
+        await store.close_run(rest.id, continued, NOW)
+        for _ in range(sent):
+            await send(store, task_id)
+        assert await end(store, task_id)
+    assert ["1", "cancelled"] == await texts(store, "not yet")
+    assert ["1", "continued", "2", "cancelled"] == await texts(store, "begun")
+    await compose(store, "done", run("1", "2", "3", robot="r"))
+    await send(store, "r")
+    rest = await store.next_message("r")
+    assert rest
+    await store.close_run(rest.id, continued, NOW)
+    while await store.next_message("r") is not None:
+        await send(store, "r")
+    task = await stored(store, "done")
+    assert await store.save(finish(task, NOW, Delivery()), expected=task.status)
+    task = await stored(store, "done")
+    assert await store.send_again(redeliver(task, NOW), expected=task.status)
+    assert ["1", "continued", "2", "3", "1", "2", "3"] == await texts(store, "done")
+
+
+async def test_a_first_message_in_doubt_may_have_been_seen(store: TaskStore) -> None:
+    """A run whose first message is in doubt has begun: it is closed by a notice."""
+    await compose(store, "a", run("1", "2", robot="r"))
+    first = await store.next_message("r")
+    assert first
+    await store.mark(first.id, MessageState.SENDING, NOW, expected=MessageState.PLANNED)
+    await store.mark(first.id, MessageState.IN_DOUBT, NOW, expected=MessageState.SENDING)
+    assert await end(store, "a")
+    assert ["cancelled"] == await texts(store, "a")

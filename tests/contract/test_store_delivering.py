@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import pytest
+
+from pipeline.core.lifecycle import Delivery, finish
 from pipeline.core.messages import Kind, Message, MessageState, Run
-from pipeline.ports import MessageRow, Outgoing, TaskStore
+from pipeline.ports import MessageRow, Moment, Outgoing, TaskStore, Write
 from tests.contract.conftest import SqliteStores
 from tests.contract.examples import NOW, add, claimed, compose, keep_until, run
 
 PLANNED, SENDING, SENT = MessageState.PLANNED, MessageState.SENDING, MessageState.SENT
 REFUSED, IN_DOUBT = MessageState.REFUSED, MessageState.IN_DOUBT
+HELD = Delivery(held=True)
+CONTINUED = Message(None, None, Kind.CONTINUATION, "text", "continued")
 
 
 async def head(store: TaskStore, robot: str | None) -> Outgoing:
@@ -34,9 +39,15 @@ async def everything(store: TaskStore, robot: str | None) -> list[str]:
     return texts
 
 
+async def at_rest(store: TaskStore, *paused: str) -> list[tuple[str, Delivery]]:
+    """The tasks whose messages have come to rest, and how."""
+    return [(task.id, delivery) for task, delivery in await store.delivered(paused)]
+
+
 async def test_message_reads_back_equal(store: TaskStore) -> None:
     """Every kind of message is frozen as it was composed, with number and without."""
-    messages = tuple(Message(n, len(Kind), kind, "markdown", f"({n}) 文😀") for n, kind in enumerate(Kind, start=1))
+    plain = tuple(Message(n, len(Kind), kind, "markdown", f"({n}) 文😀") for n, kind in enumerate(Kind, start=1))
+    messages = (*plain, Message(9, 9, Kind.FILE, "text", "(9/9) name.txt", "文" * 10_000))
     notice = Message(None, None, Kind.NOTICE, "text", "notice")
     await compose(store, "a", Run("robot", messages), Run(None, (notice,)))
     expected = [MessageRow(message, "robot", PLANNED, None) for message in messages]
@@ -118,31 +129,30 @@ async def test_time_of_sending_is_noted(store: TaskStore) -> None:
     assert [NOW + 2] == [row.sent_at for row in await store.messages("a")]
 
 
-async def test_recent_sends_are_writes_to_this_robot(stores: SqliteStores) -> None:
-    """The writes of the last minute are known after a restart, whatever became of them, oldest first."""
+async def test_writes_to_a_robot_outlive_restart_and_message(stores: SqliteStores) -> None:
+    """Every write to a robot is known after a restart, until it is forgotten, even if its message is gone."""
     store = await stores.boot("boot 1")
-    await compose(store, "a", run("1", "2", "3", "4", robot="x"), run("other", robot="y"), run("inbox"))
-    for at in (10, 30, 20):
-        message = await head(store, "x")
-        await store.mark(message.id, SENDING, NOW + at, expected=PLANNED)
-        await store.mark(message.id, REFUSED, NOW + at + 5, expected=SENDING)
-    await bring_to_rest(store, None)
+    first, second, third = (Moment(NOW + at, 100.0 + at, "this start") for at in (0, 1, 2))
+    begun = await store.note_write("x", first, forget=0)
+    await store.note_write("y", second, forget=begun)
+    later = await store.note_write("x", second, forget=0)
     store = await stores.boot("boot 2")
-    assert [NOW + 20, NOW + 30] == await store.recent_sends("x", NOW + 20)
-    assert [] == await store.recent_sends("y", 0)
-    assert [NOW] == await store.recent_sends(None, 0)
+    assert [Write(begun, first), Write(later, second)] == await store.recent_writes("x")
+    latest = await store.note_write("x", third, forget=begun)
+    assert [Write(later, second), Write(latest, third)] == await store.recent_writes("x")
+    assert [second] == [write.moment for write in await store.recent_writes("y")]
 
 
 async def test_what_a_dead_boot_was_sending_is_in_doubt(stores: SqliteStores) -> None:
-    """At the next boot exactly the messages that were on their way are in doubt."""
+    """At the next boot exactly the messages that were on their way to robots are in doubt; the inbox has no doubts."""
     store = await stores.boot("boot 1")
-    await compose(store, "a", run("1", "2", "3", robot="x"), run("4", robot="y"))
+    await compose(store, "a", run("1", "2", "3", robot="x"), run("4", robot="y"), run("5"))
     await bring_to_rest(store, "x")
-    for robot in ("x", "y"):
+    for robot in ("x", "y", None):
         await store.mark((await head(store, robot)).id, SENDING, NOW, expected=PLANNED)
     store = await stores.boot("boot 2")
     assert 2 == await store.doubt_unfinished_sends(NOW + 1)
-    assert [SENT, IN_DOUBT, PLANNED, IN_DOUBT] == [row.state for row in await store.messages("a")]
+    assert [SENT, IN_DOUBT, PLANNED, IN_DOUBT, PLANNED] == [row.state for row in await store.messages("a")]
     assert 0 == await store.doubt_unfinished_sends(NOW + 1)
 
 
@@ -155,7 +165,7 @@ async def test_delivered_when_every_message_came_to_rest(store: TaskStore) -> No
     await bring_to_rest(store, "y", IN_DOUBT)
     assert [] == await store.delivered([])
     await bring_to_rest(store, "y", REFUSED)
-    assert [("a", False)] == [(task.id, held) for task, held in await store.delivered([])]
+    assert [("a", Delivery(refused=True, doubted=True))] == await at_rest(store)
 
 
 async def test_paused_robot_holds_its_messages_without_holding_the_task(store: TaskStore) -> None:
@@ -164,8 +174,8 @@ async def test_paused_robot_holds_its_messages_without_holding_the_task(store: T
     await compose(store, "b", run("three", robot="z"))
     assert [] == await store.delivered(["y"])
     await bring_to_rest(store, "x")
-    assert [("a", True)] == [(task.id, held) for task, held in await store.delivered(["y", "?"])]
-    assert [("a", True), ("b", True)] == [(task.id, held) for task, held in await store.delivered(["y", "z"])]
+    assert [("a", HELD)] == await at_rest(store, "y", "?")
+    assert [("a", HELD), ("b", HELD)] == await at_rest(store, "y", "z")
 
 
 async def test_inbox_is_never_paused(store: TaskStore) -> None:
@@ -177,7 +187,7 @@ async def test_inbox_is_never_paused(store: TaskStore) -> None:
 async def test_task_without_messages_is_delivered(store: TaskStore) -> None:
     """A task whose reader wanted no messages has nothing to wait for."""
     await compose(store, "a")
-    assert [("a", False)] == [(task.id, held) for task, held in await store.delivered([])]
+    assert [("a", Delivery())] == await at_rest(store)
 
 
 async def test_task_in_hand_is_not_delivered(store: TaskStore) -> None:
@@ -196,3 +206,68 @@ async def test_notice_is_dropped_where_its_robot_has_unsent_messages(store: Task
     await add(store, "told")
     await store.announce("told", [run("late", robot="busy"), run("news", robot="idle"), run("inbox")], NOW)
     assert ["news", "inbox"] == [row.message.text for row in await store.messages("told")]
+
+
+async def test_completed_task_is_relieved_when_nothing_is_held_any_more(store: TaskStore) -> None:
+    """A completed task that warns of held messages is found once they have been sent, and then warns no more."""
+    await compose(store, "a", run("one", "two", robot="x"))
+    [(task, delivery)] = await store.delivered(["x"])
+    assert await store.save(finish(task, NOW, delivery), expected=task.status)
+    assert [] == await store.relieved()
+    await bring_to_rest(store, "x")
+    assert [] == await store.relieved()
+    await bring_to_rest(store, "x", REFUSED)
+    [(task, delivery)] = await store.relieved()
+    assert ("a", Delivery(refused=True)) == (task.id, delivery)
+    await store.keep_warnings("a", delivery.warnings(task.warnings), NOW)
+    assert [] == await store.relieved()
+    stored = await store.get("a")
+    assert stored
+    assert ["wecom_refused"] == [warning.type for warning in stored.warnings]
+
+
+async def test_rest_of_a_closed_run_goes_out_behind_the_runs_that_wait(store: TaskStore) -> None:
+    """A closed run lets others pass; its rest follows, unchanged, behind a continuation and before later runs."""
+    await compose(store, "a", run("a1", "a2", "a3", robot="x"))
+    await compose(store, "b", run("b1", "b2", robot="x"))
+    await bring_to_rest(store, "x")
+    assert await store.close_run((await head(store, "x")).id, CONTINUED, NOW)
+    await compose(store, "c", run("c1", robot="x"))
+    closed = [(row.message.number, row.message.text, row.state) for row in await store.messages("a")]
+    assert [(1, "a1", SENT), (None, "continued", PLANNED), (2, "a2", PLANNED), (3, "a3", PLANNED)] == closed
+    assert ["b1", "b2"] == [await bring_to_rest(store, "x") for _ in "12"]
+    rest = await head(store, "x")
+    assert ("continued", True) == (rest.message.text, rest.begins_run)
+    assert ["continued", "a2", "a3", "c1"] == await everything(store, "x")
+
+
+async def test_rest_of_a_run_can_be_closed_again(store: TaskStore) -> None:
+    """What was continued once may have to be continued once more."""
+    await compose(store, "a", run("a1", "a2", "a3", robot="x"))
+    await bring_to_rest(store, "x")
+    assert await store.close_run((await head(store, "x")).id, CONTINUED, NOW)
+    assert ["continued", "a2"] == [await bring_to_rest(store, "x") for _ in "12"]
+    assert await store.close_run((await head(store, "x")).id, CONTINUED, NOW)
+    assert ["continued", "a3"] == await everything(store, "x")
+    assert [("a", Delivery())] == await at_rest(store)
+
+
+async def test_only_a_planned_message_closes_its_run(store: TaskStore) -> None:
+    """A run whose next message is gone, on its way or in doubt stays as it is."""
+    await compose(store, "a", run("a1", "a2", robot="x"))
+    first = await head(store, "x")
+    assert not await store.close_run(99, CONTINUED, NOW)
+    for state in (SENDING, IN_DOUBT):
+        await store.mark(first.id, state, NOW, expected=(await head(store, "x")).state)
+        assert not await store.close_run(first.id, CONTINUED, NOW)
+    assert ["a1", "a2"] == await everything(store, "x")
+
+
+async def test_refused_time_adds_up(store: TaskStore) -> None:
+    """How long a message was refused is added up over its tries."""
+    await compose(store, "a", run("a1", robot="x"))
+    for refused_s in (0.0, 5.0, 7.5):
+        message = await head(store, "x")
+        await store.mark(message.id, SENDING, NOW, expected=PLANNED)
+        await store.mark(message.id, PLANNED, NOW, expected=SENDING, refused_s=refused_s)
+    assert (await head(store, "x")).refused_s == pytest.approx(12.5)

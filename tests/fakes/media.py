@@ -10,8 +10,10 @@ import io
 import json
 import math
 import random
+import tempfile
 import wave
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeAlias
 
 import av
@@ -112,14 +114,29 @@ def mp3(pcm: Pcm) -> bytes:
     return _encoded("mp3", pcm, codec="libmp3lame")
 
 
-def opus(pcm: Pcm, bits_per_s: int = _BITS_PER_S) -> bytes:
+def opus(pcm: Pcm) -> bytes:
     """Put sound into an Ogg file with Opus."""
-    return _encoded("ogg", pcm, codec="libopus", bits_per_s=bits_per_s)
+    return _encoded("ogg", pcm, codec="libopus")
 
 
 def flac(pcm: Pcm) -> bytes:
     """Put sound into a FLAC file."""
     return _encoded("flac", pcm, codec="flac")
+
+
+def m4a(pcm: Pcm) -> bytes:
+    """Put sound (AAC) into an MP4 file without a picture."""
+    return _encoded("ipod", pcm, codec="aac")
+
+
+def aac(pcm: Pcm) -> bytes:
+    """Put sound into a bare stream of AAC."""
+    return _encoded("adts", pcm, codec="aac")
+
+
+def wma(pcm: Pcm) -> bytes:
+    """Put sound into a Windows Media file."""
+    return _encoded("asf", pcm, codec="wmav2")
 
 
 def mpegts(pcm: Pcm) -> bytes:
@@ -142,6 +159,43 @@ def webm(pcm: Pcm) -> bytes:
     return _encoded("webm", pcm, codec="libopus", picture_codec="libvpx")
 
 
+def mkv(pcm: Pcm) -> bytes:
+    """Put sound (AAC) and a small picture (H.264) into a Matroska file."""
+    return _encoded("matroska", pcm, codec="aac", picture_codec="libx264")
+
+
+def mov(pcm: Pcm) -> bytes:
+    """Put sound (unpacked) and a small picture (MPEG-4) into a QuickTime file."""
+    return _encoded("mov", pcm, codec="pcm_s16le", picture_codec="mpeg4")
+
+
+def avi(pcm: Pcm) -> bytes:
+    """Put sound (MP3) and a small picture (MPEG-4) into an AVI file."""
+    return _encoded("avi", pcm, codec="libmp3lame", picture_codec="mpeg4")
+
+
+def hls(pcm: Pcm, *, kind: str = "mpegts", segment_s: int = 3, live: bool = False) -> dict[str, bytes]:
+    """Cut sound (AAC) into the files of a segmented stream, which all lie in one folder.
+
+    Args:
+        pcm: the sound.
+        kind: of the segments, ``mpegts`` or ``fmp4``.
+        segment_s: length of a segment.
+        live: leave out the mark that says where the stream ends.
+
+    Returns:
+        Bodies by name; the playlist is ``stream.m3u8``.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        options = {"hls_time": str(segment_s), "hls_list_size": "0", "hls_segment_type": kind}
+        with av.open(f"{folder}/stream.m3u8", "w", format="hls", options=options) as out:
+            _put_in(out, pcm, codec="aac")
+        files = {file.name: file.read_bytes() for file in Path(folder).iterdir()}
+    if live:
+        files["stream.m3u8"] = files["stream.m3u8"].replace(b"#EXT-X-ENDLIST\n", b"")
+    return files
+
+
 def truncated(body: bytes, share: float = 0.5) -> bytes:
     """Cut a file off in the middle."""
     return body[: int(len(body) * share)]
@@ -161,27 +215,32 @@ def _decoded(body: bytes) -> Pcm:
     return np.concatenate([frame.to_ndarray()[0] for frame in frames])
 
 
-def _encoded(
-    container: str, pcm: Pcm, *, codec: str | None, picture_codec: str | None = None, bits_per_s: int = _BITS_PER_S
-) -> bytes:
+def _encoded(container: str, pcm: Pcm, *, codec: str | None, picture_codec: str | None = None) -> bytes:
     """Put sound, a picture of the same length, or both into a container."""
     file = io.BytesIO()
     with av.open(file, "w", format=container) as out:
-        picture = out.add_stream(picture_codec, rate=_PICTURES_PER_S) if picture_codec else None
-        sound = out.add_stream(codec, rate=RATE, layout="mono") if codec else None
-        if picture:
-            picture.width, picture.height = _PICTURE_SIZE
-            picture.pix_fmt = "yuv420p"
-            for frame in _pictures(len(pcm) / RATE):
-                out.mux(picture.encode(frame))
-            out.mux(picture.encode(None))
-        if sound:
-            sound.bit_rate = bits_per_s
-            frame = av.AudioFrame.from_ndarray(pcm[np.newaxis, :], format="s16", layout="mono")
-            frame.rate = RATE
-            out.mux(sound.encode(frame))
-            out.mux(sound.encode(None))
+        _put_in(out, pcm, codec=codec, picture_codec=picture_codec)
     return file.getvalue()
+
+
+def _put_in(
+    out: av.container.OutputContainer, pcm: Pcm, *, codec: str | None, picture_codec: str | None = None
+) -> None:
+    """Put sound, a picture of the same length, or both into a container that is open."""
+    picture = out.add_stream(picture_codec, rate=_PICTURES_PER_S) if picture_codec else None
+    sound = out.add_stream(codec, rate=RATE, layout="mono") if codec else None
+    if picture:
+        picture.width, picture.height = _PICTURE_SIZE
+        picture.pix_fmt = "yuv420p"
+        for frame in _pictures(len(pcm) / RATE):
+            out.mux(picture.encode(frame))
+        out.mux(picture.encode(None))
+    if sound:
+        sound.bit_rate = _BITS_PER_S
+        frame = av.AudioFrame.from_ndarray(pcm[np.newaxis, :], format="s16", layout="mono")
+        frame.rate = RATE
+        out.mux(sound.encode(frame))
+        out.mux(sound.encode(None))
 
 
 def _pictures(seconds: float) -> list[av.VideoFrame]:

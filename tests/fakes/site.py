@@ -32,16 +32,25 @@ _PIECE_BYTES = 16 * 1024
 _PIECES_PER_S = 20
 # Not the system's table of types: a test must mean the same on every machine.
 _CONTENT_TYPES = {
+    ".aac": "audio/aac",
+    ".avi": "video/x-msvideo",
     ".flac": "audio/flac",
     ".html": "text/html; charset=utf-8",
     ".json": "application/json",
+    ".m3u8": "application/vnd.apple.mpegurl",
     ".m4a": "audio/mp4",
+    ".m4s": "video/iso.segment",
+    ".mkv": "video/x-matroska",
+    ".mov": "video/quicktime",
     ".mp3": "audio/mpeg",
     ".mp4": "video/mp4",
+    ".ogg": "audio/ogg",
     ".opus": "audio/ogg",
+    ".ts": "video/mp2t",
     ".txt": "text/plain; charset=utf-8",
     ".wav": "audio/wav",
     ".webm": "video/webm",
+    ".wma": "audio/x-ms-wma",
 }
 
 
@@ -115,8 +124,8 @@ class Site(LoopbackServer):
 
     def __init__(self, *, port: int = 0, tell: Callable[[str], None] | None = None) -> None:
         """Prepare a site without pages; every path is 404 until something is served there."""
-        super().__init__(port=port, tell=tell)
         self._visits: Record[Visit] = Record()
+        super().__init__(self._visits, port=port, tell=tell)
         self._replies: dict[str, Iterator[Reply]] = {}
 
     def serve(self, path: str, *replies: Reply) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import functools
 import json
 import re
@@ -16,7 +17,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from aiohttp import web
+from aiohttp import BodyPartReader, web
 
 from tests.fakes.server import Gate, LoopbackServer, Record, close_connection, run_by_hand
 
@@ -24,13 +25,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 SEND_PATH = "/cgi-bin/webhook/send"
+UPLOAD_PATH = "/cgi-bin/webhook/upload_media"
+FILE_BYTES = (5, 20 * 1024 * 1024)
+MEDIA_LIVES_S = 3 * 86_400.0
 LIMITS_BYTES = {"text": 2048, "markdown": 4096, "markdown_v2": 4096}
 WINDOW_S = 60.0
 
 OK = 0
 BUSY = -1
+BAD_MEDIA_TYPE = 40004
+BAD_MEDIA_SIZE = 40006
+BAD_MEDIA_ID = 40007
 BAD_KIND = 40008
 BAD_PARAMETER = 40058
+EMPTY_MEDIA = 44001
 EMPTY_CONTENT = 44004
 TOO_OFTEN = 45009
 NOT_JSON = 47001
@@ -39,8 +47,12 @@ BAD_WEBHOOK = 93000
 _MEANINGS = {
     OK: "ok",
     BUSY: "system busy",
+    BAD_MEDIA_TYPE: "invalid media type",
+    BAD_MEDIA_SIZE: "invalid media size",
+    BAD_MEDIA_ID: "invalid media_id",
     BAD_KIND: "invalid message type",
     BAD_PARAMETER: "invalid Request Parameter",
+    EMPTY_MEDIA: "empty media data",
     EMPTY_CONTENT: "empty content",
     TOO_OFTEN: "api freq out of limit",
     NOT_JSON: "data format error",
@@ -65,6 +77,20 @@ class Fault:
 
 
 @dataclass(eq=False)
+class Upload:
+    """A file that was given to a robot, and what became of it."""
+
+    name: str
+    content: bytes = field(repr=False)
+    at: float
+    """By the clock of the server."""
+    errcode: int | None = None
+    """The decision; None is a fault."""
+    media_id: str = ""
+    """Under which it can be shown, if it was accepted."""
+
+
+@dataclass(eq=False)
 class Arrival:
     """One request as it arrived at a robot, and what became of it."""
 
@@ -80,11 +106,13 @@ class Arrival:
     """The decision; 0 is shown in the group, None is a fault that hides it."""
     answered: bool = False
     """Whether the decision was sent back."""
+    file: Upload | None = None
+    """What is shown, if it is a file."""
 
     @property
     def content(self) -> str:
-        """What readers see."""
-        return _content(self.body)
+        """What readers see: the text, or the name of the file."""
+        return self.file.name if self.file else _content(self.body)
 
 
 @dataclass
@@ -93,11 +121,22 @@ class Robot:
 
     arrivals: list[Arrival] = field(default_factory=list)
     faults: deque[Fault | None] = field(default_factory=deque)
+    uploads: list[Upload] = field(default_factory=list)
+    upload_faults: deque[Fault | None] = field(default_factory=deque)
     in_flight: int = 0
 
     def script(self, *faults: Fault | None) -> None:
         """Apply these to the next arrivals, one each in turn; None lets one pass."""
         self.faults.extend(faults)
+
+    def script_uploads(self, *faults: Fault | None) -> None:
+        """Apply these to the next uploads, one each in turn; None lets one pass."""
+        self.upload_faults.extend(faults)
+
+    def file(self, body: Any, now: float) -> Upload | None:
+        """Find the uploaded file that a message shows; it is gone after three days."""
+        media_id = _part(body).get("media_id")
+        return next((one for one in self.uploads if one.media_id == media_id and now - one.at < MEDIA_LIVES_S), None)
 
     @property
     def bodies(self) -> list[bytes]:
@@ -140,13 +179,13 @@ class WeCom(LoopbackServer):
             clock: seconds for the rate, monotonic.
             tell: called with a line for each arrival.
         """
-        super().__init__(port=port, tell=tell)
+        self._arrivals: Record[Arrival] = Record()
+        super().__init__(self._arrivals, port=port, tell=tell)
         self.keys = set(keys)
         self._takes_any_key = not keys
         self._per_minute = per_minute
         self._clock = clock
         self._robots: dict[str, Robot] = {}
-        self._arrivals: Record[Arrival] = Record()
 
     def webhook(self, key: str) -> str:
         """Return the address of a robot, as the configuration takes it."""
@@ -170,25 +209,35 @@ class WeCom(LoopbackServer):
         return await self._arrivals.until(enough, timeout_s)
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Take one message."""
-        if request.method != "POST" or request.path != SEND_PATH:
+        """Take one message or one file."""
+        take = {SEND_PATH: self._take_message, UPLOAD_PATH: self._take_file}.get(request.path)
+        if request.method != "POST" or take is None:
             return web.Response(status=404)
         key = request.query.get("key", "")
-        robot = self.robot(key)
+        try:
+            return await take(request, key, self.robot(key))
+        finally:
+            self._arrivals.touch()
+
+    # -- messages ------------------------------------------------------------------------------
+
+    async def _take_message(self, request: web.BaseRequest, key: str, robot: Robot) -> web.StreamResponse:
         overlapped = robot.in_flight > 0
         robot.in_flight += 1
         try:
             raw = await request.read()
             arrival = Arrival(key, raw, _parsed(raw), self._clock(), overlapped)
+            arrival.file = robot.file(arrival.body, arrival.at)
             fault = robot.faults.popleft() if robot.faults else None
             arrival.errcode = self._decide(robot, arrival, fault or Fault())
             robot.arrivals.append(arrival)
             self._arrivals.add(arrival)
             self.tell(f"{key} errcode {arrival.errcode}\n{arrival.content}\n")
-            return await self._answer(request, arrival, fault or Fault())
+            answer = await self._answer(request, arrival.errcode, fault or Fault())
+            arrival.answered = answer is not None
+            return answer or web.Response()
         finally:
             robot.in_flight -= 1
-            self._arrivals.touch()
 
     def _decide(self, robot: Robot, arrival: Arrival, fault: Fault) -> int | None:
         """Choose the code of an arrival, in the order in which the real one checks."""
@@ -196,11 +245,16 @@ class WeCom(LoopbackServer):
             return None
         if fault.errcode is not None:
             return fault.errcode
-        if not self._takes_any_key and arrival.key not in self.keys:
+        if not self._exists(arrival.key):
             return BAD_WEBHOOK
         if self._too_often(robot, arrival.at):
             return TOO_OFTEN
+        if isinstance(arrival.body, dict) and arrival.body.get("msgtype") == "file":
+            return OK if arrival.file else BAD_MEDIA_ID
         return verdict(arrival.body)
+
+    def _exists(self, key: str) -> bool:
+        return self._takes_any_key or key in self.keys
 
     def _too_often(self, robot: Robot, now: float) -> bool:
         """Tell whether the window is full; what was refused for the rate does not fill it."""
@@ -209,18 +263,68 @@ class WeCom(LoopbackServer):
         recent = [past for past in robot.arrivals if now - past.at < WINDOW_S and past.errcode not in (None, TOO_OFTEN)]
         return len(recent) >= self._per_minute
 
-    async def _answer(self, request: web.BaseRequest, arrival: Arrival, fault: Fault) -> web.StreamResponse:
+    # -- files ---------------------------------------------------------------------------------
+
+    async def _take_file(self, request: web.BaseRequest, key: str, robot: Robot) -> web.StreamResponse:
+        upload = await _read_upload(request, self._clock())
+        fault = (robot.upload_faults.popleft() if robot.upload_faults else None) or Fault()
+        upload.errcode = self._decide_upload(request, key, upload, fault)
+        if upload.errcode == OK:
+            upload.media_id = f"{key}-{len(robot.uploads) + 1}"
+        robot.uploads.append(upload)
+        self.tell(f"{key} errcode {upload.errcode}, a file of {len(upload.content)} bytes: {upload.name}\n")
+        more = (
+            {"type": "file", "media_id": upload.media_id, "created_at": str(int(upload.at))} if upload.media_id else {}
+        )
+        return await self._answer(request, upload.errcode, fault, **more) or web.Response()
+
+    def _decide_upload(self, request: web.BaseRequest, key: str, upload: Upload, fault: Fault) -> int | None:
+        if fault.status is not None:
+            return None
+        if fault.errcode is not None:
+            return fault.errcode
+        if not self._exists(key):
+            return BAD_WEBHOOK
+        if request.query.get("type") != "file":
+            return BAD_MEDIA_TYPE
+        if not upload.name:
+            return EMPTY_MEDIA
+        least, most = FILE_BYTES
+        return OK if least < len(upload.content) <= most else BAD_MEDIA_SIZE
+
+    # -- answers -------------------------------------------------------------------------------
+
+    async def _answer(
+        self, request: web.BaseRequest, errcode: int | None, fault: Fault, **more: str
+    ) -> web.StreamResponse | None:
+        """Say what was decided, when the fault lets it be said; None: the connection is closed instead."""
         if fault.hold is not None:
             await fault.hold.passed()
         await asyncio.sleep(fault.delay_s)
         if fault.drop_before_answer:
             close_connection(request)
-            return web.Response()
-        arrival.answered = True
-        if arrival.errcode is None:
+            return None
+        if errcode is None:
             return web.Response(status=fault.status or 200, text="<html>not today</html>", content_type="text/html")
-        meaning = _MEANINGS.get(arrival.errcode, "error")
-        return web.json_response({"errcode": arrival.errcode, "errmsg": meaning})
+        return web.json_response({"errcode": errcode, "errmsg": _MEANINGS.get(errcode, "error"), **more})
+
+
+async def _read_upload(request: web.BaseRequest, now: float) -> Upload:
+    """Read the form's part ``media``; without it, or without a name as it must be, there is no file."""
+    with contextlib.suppress(ValueError, AssertionError):
+        async for part in await request.multipart():
+            if isinstance(part, BodyPartReader) and part.name == "media":
+                return Upload(_file_name(part), bytes(await part.read()), now)
+    return Upload("", b"", now)
+
+
+_NAME = re.compile(r'; ?filename="((?:[^"\\]|\\.)*)"')
+
+
+def _file_name(part: BodyPartReader) -> str:
+    """The name as it stands between quotes, in UTF-8: of one in ``filename*`` the real one sees nothing (44001)."""
+    found = _NAME.search(part.headers.get("Content-Disposition", ""))
+    return found[1].replace('\\"', '"').encode("utf-8", "surrogateescape").decode("utf-8", "replace") if found else ""
 
 
 def _parsed(raw: bytes) -> Any:

@@ -18,7 +18,7 @@ from pipeline.child import Zygote
 from pipeline.config import Live, Settings
 from pipeline.control import Control
 from pipeline.core import lifecycle
-from pipeline.core.lifecycle import Failed, Settled, Succeeded
+from pipeline.core.lifecycle import Delivery, Failed, Settled, Succeeded
 from pipeline.core.messages import Kind, Message, MessageState, Run
 from pipeline.core.progress import Progress, Reading
 from pipeline.core.retry import RetryPolicy
@@ -127,7 +127,7 @@ class Api:
         async with self.session.request(method, self.server.url + path, headers=headers, **more) as response:
             answer = Answer(response.status, response.headers, await response.read())
         if method != "HEAD":
-            promises.check(method, path, answer.status, answer.headers["Content-Type"], answer.body)
+            promises.check(method, path, answer.status, answer.headers.get("Content-Type", ""), answer.body)
         return answer
 
     async def get(self, path: str, **more: Any) -> Answer:
@@ -182,7 +182,7 @@ async def running(
     house = House(bridge, store, Zygote(()), live, lambda _task_id, _reading: None)
     intake = Intake(store, live, hints.append, house.work_folder)
     control = Control(house, Executor(house, ()), ROUTE, bus, lambda: hints.append(""))
-    outbox = Outbox(store, channels or {}, 1000, Watch(), _nothing_to_finish)
+    outbox = Outbox(store, channels or {}, live, Watch(), _nothing_to_finish)
     deps = Deps(store, intake, control, outbox, keyring, bus, live, lambda: missing, "1.2.3", body_timeout_s)
     server = HttpServer(deps)
     await store.open()
@@ -273,7 +273,7 @@ class Life:
         """Complete it."""
         task = await self._store.get(self.task_id)
         assert task
-        return await self._saved(lifecycle.finish(task, time.time()))
+        return await self._saved(lifecycle.finish(task, time.time(), Delivery()))
 
     async def failed(self, *, retries: int = 0) -> Self:
         """Let a worker that has it fail."""

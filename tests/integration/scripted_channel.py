@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 from pipeline.core.messages import Message
 from pipeline.ports import Receipt, Sent
@@ -12,10 +13,14 @@ WITHIN_S = 10.0
 
 
 class ScriptedChannel:
-    """A channel that gives the receipts it was told to, then ``Sent``; ``hold`` delays every answer."""
+    """A channel that gives the receipts it was told to, then ``Sent``; ``hold`` delays every answer.
+
+    It remembers the text of every message, and when it came.
+    """
 
     def __init__(self, *receipts: Receipt, hold: asyncio.Event | None = None) -> None:
         self.seen: list[str] = []
+        self.times: list[float] = []
         self.in_flight = 0
         self.most_in_flight = 0
         self.changed = asyncio.Condition()
@@ -27,6 +32,7 @@ class ScriptedChannel:
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         async with self.changed:
             self.seen.append(message.text)
+            self.times.append(time.monotonic())
             self.changed.notify_all()
         if self._hold is not None:
             await self._hold.wait()

@@ -26,6 +26,13 @@ TONE = media.tone(2.0)
         (media.flac, "flac", {"flac"}),
         (media.mp4_with_sound, "mp4", {"h264", "aac"}),
         (media.webm, "webm", {"vp8", "opus"}),
+        (media.m4a, "m4a", {"aac"}),
+        (media.aac, "aac", {"aac"}),
+        (media.wma, "asf", {"wmav2"}),
+        (media.mkv, "matroska", {"h264", "aac"}),
+        (media.mov, "mov", {"mpeg4", "pcm_s16le"}),
+        (media.avi, "avi", {"mpeg4", "mp3float"}),
+        (media.mpegts, "mpegts", {"aac"}),
     ],
 )
 def test_each_container_holds_the_sound(container: Callable[[media.Pcm], bytes], name: str, codecs: set[str]) -> None:
@@ -38,6 +45,16 @@ def test_each_container_holds_the_sound(container: Callable[[media.Pcm], bytes],
         rate = opened.streams.audio[0].rate
     assert 2.0 == pytest.approx(len(sound) / rate, abs=0.15)
     assert 440 == pytest.approx(np.argmax(np.abs(np.fft.rfft(sound))) * rate / len(sound), abs=2)
+
+
+@pytest.mark.parametrize(("kind", "suffix"), [("mpegts", ".ts"), ("fmp4", ".m4s")])
+def test_a_segmented_stream_names_its_segments(kind: str, suffix: str) -> None:
+    """All segments stand in the playlist, which has an end unless the stream is live."""
+    files = media.hls(media.tone(5.0), kind=kind, segment_s=2)
+    lines = files["stream.m3u8"].decode().splitlines()
+    assert sorted(name for name in files if name.endswith(suffix)) == [name for name in lines if name.endswith(suffix)]
+    assert ("#EXTM3U", "#EXT-X-ENDLIST") == (lines[0], lines[-1])
+    assert b"#EXT-X-ENDLIST" not in media.hls(media.tone(5.0), kind=kind, live=True)["stream.m3u8"]
 
 
 def test_a_video_without_sound_has_a_picture_only() -> None:

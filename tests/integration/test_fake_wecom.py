@@ -12,10 +12,14 @@ import pytest
 from tests.fakes.server import running
 from tests.fakes.wecom import (
     BAD_KIND,
+    BAD_MEDIA_ID,
+    BAD_MEDIA_SIZE,
+    BAD_MEDIA_TYPE,
     BAD_PARAMETER,
     BAD_WEBHOOK,
     BUSY,
     EMPTY_CONTENT,
+    EMPTY_MEDIA,
     NOT_JSON,
     OK,
     TOO_OFTEN,
@@ -254,3 +258,69 @@ def test_it_runs_in_a_thread_for_tests_that_are_not_asynchronous() -> None:
 def test_mentions_are_what_would_notify_somebody(body: object, found: list[str]) -> None:
     """Lists and marks are found; what is broken by an invisible character or is full-width is not a mention."""
     assert found == mentions(body)
+
+
+# -- files --------------------------------------------------------------------------------------
+
+
+async def upload(
+    client: aiohttp.ClientSession, wecom: WeCom, content: bytes = b"a file", key: str = "team", kind: str = "file"
+) -> dict[str, Any]:
+    """Give a robot a file as the documents say, and return the answer."""
+    form = aiohttp.FormData(quote_fields=False)
+    form.add_field("media", content, filename="会议.txt")
+    async with client.post(f"{wecom.url}/cgi-bin/webhook/upload_media?key={key}&type={kind}", data=form) as answer:
+        assert 200 == answer.status
+        said: dict[str, Any] = await answer.json()
+        return said
+
+
+def show(media_id: str) -> dict[str, Any]:
+    """A message of kind file."""
+    return {"msgtype": "file", "file": {"media_id": media_id}}
+
+
+async def test_an_uploaded_file_is_shown_by_its_id(wecom: WeCom, client: aiohttp.ClientSession) -> None:
+    """The file is remembered with its name and bytes; only its own robot can show it."""
+    said = await upload(client, wecom)
+    assert (OK, "file") == (said["errcode"], said["type"])
+    assert OK == await send(client, wecom.webhook("team"), show(said["media_id"]))
+    assert BAD_MEDIA_ID == await send(client, wecom.webhook("other"), show(said["media_id"]))
+    (file,) = wecom.robot("team").uploads
+    assert ("会议.txt", b"a file") == (file.name, file.content)
+    assert ["会议.txt"] == wecom.robot("team").contents
+
+
+async def test_a_file_is_gone_after_three_days(client: aiohttp.ClientSession) -> None:
+    """The id is not known any more."""
+    now = 0.0
+    async with WeCom("team", clock=lambda: now) as wecom:
+        media_id = (await upload(client, wecom))["media_id"]
+        now = 3 * 86_400.0
+        assert BAD_MEDIA_ID == await send(client, wecom.webhook("team"), show(media_id))
+
+
+async def test_files_that_are_not_taken(wecom: WeCom, client: aiohttp.ClientSession) -> None:
+    """A file has more than 5 bytes, the kind is named, the robot exists."""
+    assert BAD_MEDIA_SIZE == (await upload(client, wecom, b"12345"))["errcode"]
+    assert BAD_MEDIA_TYPE == (await upload(client, wecom, kind="image"))["errcode"]
+    assert BAD_WEBHOOK == (await upload(client, wecom, key="unknown"))["errcode"]
+    assert ["", "", ""] == [one.media_id for key in ("team", "unknown") for one in wecom.robot(key).uploads]
+
+
+async def test_a_name_must_stand_as_it_is(wecom: WeCom, client: aiohttp.ClientSession) -> None:
+    """A form without the file, or with its name written in another way, has no file."""
+    url = f"{wecom.url}/cgi-bin/webhook/upload_media?key=team&type=file"
+    for head in ('name="other"; filename="a.txt"', "name=\"media\"; filename*=utf-8''a.txt"):
+        body = f"--b\r\nContent-Disposition: form-data; {head}\r\n\r\nsome text\r\n--b--\r\n"
+        sent = {"Content-Type": "multipart/form-data; boundary=b"}
+        async with client.post(url, data=body.encode(), headers=sent) as answer:
+            assert EMPTY_MEDIA == (await answer.json())["errcode"]
+
+
+async def test_scripted_faults_of_uploads_come_in_turn(wecom: WeCom, client: aiohttp.ClientSession) -> None:
+    """Uploads have a script of their own."""
+    wecom.robot("team").script_uploads(Fault(errcode=BUSY), None, Fault(drop_before_answer=True))
+    assert [BUSY, OK] == [(await upload(client, wecom))["errcode"] for _ in range(2)]
+    with pytest.raises(aiohttp.ClientConnectionError):
+        await upload(client, wecom)

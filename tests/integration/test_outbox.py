@@ -4,63 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
-from pathlib import Path
-
-import pytest
 
 from pipeline.core.messages import Kind, Message, MessageState
-from pipeline.outbox import REMOVED, Outbox, Pace, RobotLane
+from pipeline.outbox import LaneView, Outbox
 from pipeline.ports import InDoubt, Refused, RobotGone, Sent, TryLater
-from pipeline.service import Watch
+from pipeline.robot_lane import INSIDE_A_RUN, REMOVED
 from pipeline.store.sqlite import SqliteStore
-from tests.contract.examples import ROUTE, compose, run
+from tests.contract.examples import compose, run
+from tests.integration.delivery import outbox, states
 from tests.integration.scripted_channel import WITHIN_S, ScriptedChannel
-
-
-class Finished:
-    """Takes the place of the dispatcher: remembers which tasks have come to rest."""
-
-    def __init__(self, store: SqliteStore) -> None:
-        self._store = store
-        self.tasks: dict[str, bool] = {}
-        self.changed = asyncio.Condition()
-
-    async def __call__(self, paused: Sequence[str]) -> None:
-        async with self.changed:
-            self.tasks.update({task.id: held for task, held in await self._store.delivered(paused)})
-            self.changed.notify_all()
-
-    async def until(self, enough: Callable[[dict[str, bool]], bool]) -> dict[str, bool]:
-        async with asyncio.timeout(WITHIN_S), self.changed:
-            await self.changed.wait_for(lambda: enough(self.tasks))
-        return self.tasks
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
-    made = SqliteStore(tmp_path / "tasks.db", ROUTE, "boot 1")
-    await made.open()
-    yield made
-    await made.close()
-
-
-@asynccontextmanager
-async def outbox(
-    store: SqliteStore, per_minute: int = 1000, **channels: ScriptedChannel
-) -> AsyncIterator[tuple[Outbox, Finished]]:
-    finished = Finished(store)
-    made = Outbox(store, dict(channels), per_minute, Watch(), finished)
-    await made.start()
-    try:
-        yield made, finished
-    finally:
-        await made.stop()
-
-
-async def states(store: SqliteStore, task_id: str) -> list[MessageState]:
-    return [row.state for row in await store.messages(task_id)]
 
 
 async def test_runs_go_out_whole_in_the_order_of_composing(store: SqliteStore) -> None:
@@ -159,18 +111,6 @@ async def test_messages_of_a_robot_no_longer_configured_are_kept(store: SqliteSt
         assert ["former"] == list(made.paused)
 
 
-async def test_the_pace_holds_across_a_restart() -> None:
-    """The pace counts the sends of before the restart: the window rebuilt from their ages is full or has room."""
-    full = Pace(3, [59.9, 30.0, 1.0])
-    began = time.monotonic()
-    await asyncio.wait_for(full.wait(), WITHIN_S)
-    assert 0.05 <= time.monotonic() - began < 5.0
-    with_room = Pace(4, [30.0, 20.0, 1.0])
-    await asyncio.wait_for(with_room.wait(), 0.05)
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(with_room.wait(), 0.05)
-
-
 # ---------------------------------------------------------------------------------------------
 # Tests of a robot, and lanes that go on
 # ---------------------------------------------------------------------------------------------
@@ -225,13 +165,13 @@ async def test_a_paused_lane_is_tested_and_resumed(store: SqliteStore) -> None:
     channel = ScriptedChannel(RobotGone("gone"), RobotGone("gone"), RobotGone("still gone"))
     async with outbox(store, r=channel) as (made, finished):
         await finished.until(bool)
-        assert [RobotLane("r", 1, "gone")] == await made.robots()
+        assert [LaneView("r", 1, paused=True, why="gone")] == await made.robots()
         assert RobotGone("gone") == await made.test("r", TRIAL, WITHIN_S)
         made.resume("r")
         await channel.until(3)
         await paused_for(made, "still gone")
         assert Sent() == await made.test("r", TRIAL, WITHIN_S)
-        assert [RobotLane("r", 1, "still gone")] == await made.robots()
+        assert [LaneView("r", 1, paused=True, why="still gone")] == await made.robots()
         made.resume("r")
         await channel.until(5)
     assert ["1", "a test", "1", "a test", "1"] == channel.seen
@@ -246,13 +186,13 @@ async def paused_for(made: Outbox, why: str) -> None:
 
 
 async def test_a_run_that_was_broken_off_is_not_tested(store: SqliteStore) -> None:
-    """A lane that paused in the middle of a run takes no test, which would fall inside the run."""
+    """A lane that paused in the middle of a run takes no test, which would fall inside the run, and says so."""
     await compose(store, "a", run("1", "2", robot="r"))
     channel = ScriptedChannel(Sent(), RobotGone("gone"))
     async with outbox(store, r=channel) as (made, finished):
         await finished.until(bool)
-        assert await made.test("r", TRIAL, NO_TIME_S) is None
-        assert [RobotLane("r", 1, "gone")] == await made.robots()
+        assert RobotGone(f"gone; {INSIDE_A_RUN}") == await made.test("r", TRIAL, WITHIN_S)
+        assert [LaneView("r", 1, paused=True, why="gone")] == await made.robots()
         made.resume("r")
         await channel.until(3)
     assert ["1", "2", "2"] == channel.seen
@@ -264,4 +204,5 @@ async def test_a_removed_robot_stays_paused(store: SqliteStore) -> None:
     async with outbox(store, r=ScriptedChannel()) as (made, _):
         assert RobotGone(REMOVED) == await made.test("former", TRIAL, WITHIN_S)
         made.resume("former")
-        assert [RobotLane("r", 0, None), RobotLane("former", 2, REMOVED)] == await made.robots()
+        idle, kept = LaneView("r", 0, paused=False, why=None), LaneView("former", 2, paused=True, why=REMOVED)
+        assert [idle, kept] == await made.robots()

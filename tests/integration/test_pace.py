@@ -1,32 +1,94 @@
-"""The pace of a robot's lane, in windows short enough to wait for."""
+"""The pace of a robot's lane: never too many writes in a window, whatever happens to the daemon and to the clock."""
 
 from __future__ import annotations
 
+import asyncio
 import time
+from itertools import pairwise
 
-from pipeline.outbox import Pace
+import pytest
 
-WINDOW_S = 0.25
+from pipeline.pace import WINDOW_S, Clock, Pace, age_s
+from pipeline.ports import Moment
+from pipeline.store.sqlite import SqliteStore
+from tests.integration.hurry import hurried
+
+SPEED = 240.0
+REAL_WINDOW_S = WINDOW_S / SPEED
 CLOCK_S = 0.01
-"""How far apart a send and our look at the clock may lie."""
+"""How far apart a write and our look at the clock may lie."""
+DAY_S = 86_400.0
 
 
-async def test_no_window_holds_more_sends_than_allowed() -> None:
-    """Of twelve sends, each comes a whole window after the fourth one before it, and the first four at once."""
-    pace = Pace(4, (), WINDOW_S)
-    sends = [time.monotonic()]
-    for _ in range(12):
-        await pace.wait()
-        sends.append(time.monotonic())
-    began, *sends = sends
-    assert sends[3] - began < WINDOW_S
-    assert min(later - earlier for earlier, later in zip(sends, sends[4:], strict=False)) > WINDOW_S - CLOCK_S
+async def opened(store: SqliteStore, clock: Clock) -> Pace:
+    """The pace as a new start of the daemon finds it."""
+    pace = Pace("r", store, clock)
+    await pace.open()
+    return pace
 
 
-async def test_sends_that_are_too_old_to_count_cost_nothing() -> None:
-    """Sends of more than a window ago leave all of the window free."""
-    pace = Pace(2, (9.0, 8.0, WINDOW_S), WINDOW_S)
+async def write(pace: Pace, most: int) -> float:
+    """Write once, as soon as it is allowed; returns when."""
+    await pace.made_room(most)
+    await pace.note()
+    return time.monotonic()
+
+
+async def test_no_window_holds_more_writes_than_allowed(store: SqliteStore) -> None:
+    """Of twelve writes, each comes a whole window after the fourth one before it, and the first four at once."""
+    pace = await opened(store, hurried(SPEED))
     began = time.monotonic()
-    await pace.wait()
-    await pace.wait()
-    assert time.monotonic() - began < WINDOW_S
+    writes = [await write(pace, 4) for _ in range(12)]
+    assert writes[3] - began < REAL_WINDOW_S
+    assert min(later - earlier for earlier, later in zip(writes, writes[4:], strict=False)) > REAL_WINDOW_S - CLOCK_S
+
+
+@pytest.mark.parametrize("wall_off_by_s", [0.0, DAY_S, -DAY_S])
+async def test_a_restart_empties_no_window(store: SqliteStore, wall_off_by_s: float) -> None:
+    """With a restart after each write, wherever the wall clock is set to meanwhile, the window is as full as it was."""
+    writes = []
+    for number in range(9):
+        clock = hurried(SPEED, wall_off_by_s=wall_off_by_s if number % 2 else 0.0)
+        writes.append(await write(await opened(store, clock), 3))
+    assert min(later - earlier for earlier, later in zip(writes, writes[3:], strict=False)) > REAL_WINDOW_S - CLOCK_S
+
+
+async def test_a_smaller_limit_counts_at_once(store: SqliteStore) -> None:
+    """A limit that was lowered waits until so many have left the window that there is room."""
+    pace = await opened(store, hurried(SPEED))
+    writes = [await write(pace, 4) for _ in range(4)]
+    assert await write(pace, 2) - writes[2] > REAL_WINDOW_S - CLOCK_S
+
+
+async def test_writes_that_are_too_old_are_forgotten(store: SqliteStore) -> None:
+    """What has left the window is removed from the journal with the next write."""
+    pace = await opened(store, hurried(SPEED))
+    for _ in range(3):
+        await write(pace, 3)
+    await asyncio.sleep(REAL_WINDOW_S + CLOCK_S)
+    await write(pace, 3)
+    await write(pace, 3)
+    assert 2 == len(await store.recent_writes("r"))
+
+
+@pytest.mark.parametrize(
+    ("at", "uptime_s", "machine", "age"),
+    [
+        (1000.0, 70.0, "a", 20.0),
+        (1000.0 + DAY_S, 70.0, "a", 20.0),
+        (1000.0 - DAY_S, 70.0, "a", 20.0),
+        (1030.0, 5.0, "b", 30.0),
+        (1030.0, 70.0, "", 30.0),
+        (1000.0 - DAY_S, 5.0, "b", 0.0),
+    ],
+)
+def test_age_is_by_the_uptime_where_it_can_be(at: float, uptime_s: float, machine: str, age: float) -> None:
+    """Within one start of the machine the wall clock does not matter; after another it counts, but never backwards."""
+    assert age == age_s(Moment(1000.0, 50.0, "a" if machine else ""), Moment(at, uptime_s, machine))
+
+
+def test_this_machine_has_an_uptime_that_every_process_shares() -> None:
+    """Two clocks of this machine name the same start, and the later one is not earlier."""
+    first, second = Clock().moment(), Clock().moment()
+    assert first.machine == second.machine
+    assert [True] == [earlier <= later for earlier, later in pairwise([first.uptime_s, second.uptime_s])]

@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import aiohttp
 import pytest
@@ -13,10 +14,11 @@ import pytest
 from pipeline.core.messages import Kind, Message
 from pipeline.ports import InDoubt, Refused, RobotGone, Sent, TryLater
 from stages.channels.wecom import WecomRobot
-from tests.fakes.wecom import BUSY, TOO_OFTEN, Fault, WeCom
+from tests.fakes.wecom import BAD_MEDIA_ID, BUSY, TOO_OFTEN, Fault, WeCom
 
 KEY = "secret-key-of-the-team"
 TEXT = Message(2, 3, Kind.TEXT, "text", '(2/3)\n一句话。\n 👩‍👩‍👧 "quoted" \\ \t end \n')
+FILE = Message(3, 3, Kind.FILE, "text", '(3/3) 星期五 100% "a" \\ 会议.txt', "一句话。\n" * 5000)
 HEAD = Message(1, 3, Kind.HEAD, "markdown", "(1/3) [标题](https://example.com/%28a%29)")
 
 
@@ -132,3 +134,76 @@ async def test_closing_leaves_the_session_open(channel: WecomRobot, session: aio
     await channel.close()
     assert not session.closed
     assert Sent() == await channel.send(TEXT)
+
+
+# -- files --------------------------------------------------------------------------------------
+
+
+async def test_file_arrives_exactly(wecom: WeCom, channel: WecomRobot) -> None:
+    """A file is uploaded under its name, with a slash that makes no path of it, and shown by the id it got."""
+    assert Sent() == await channel.send(FILE)
+    (upload,), (arrival,) = wecom.robot(KEY).uploads, wecom.arrivals
+    assert FILE.content is not None
+    assert FILE.content.encode() == upload.content
+    assert FILE.text.replace("/", "／").replace("\\", "\\\\") == upload.name
+    assert {"msgtype": "file", "file": {"media_id": upload.media_id}} == arrival.body
+    assert upload is arrival.file
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        (Fault(errcode=BUSY), TryLater),
+        (Fault(errcode=TOO_OFTEN), TryLater),
+        (Fault(errcode=40006), Refused),
+        (Fault(errcode=301019), Refused),
+        (Fault(errcode=93000), RobotGone),
+        (Fault(status=502), TryLater),
+        (Fault(status=200), TryLater),
+        (Fault(drop_before_answer=True), TryLater),
+        (Fault(delay_s=5), TryLater),
+    ],
+)
+async def test_faults_of_an_upload_leave_no_doubt(wecom: WeCom, channel: WecomRobot, fault: Fault, kind: type) -> None:
+    """An upload shows nothing, so one without an answer is simply made again."""
+    wecom.robot(KEY).script_uploads(fault)
+    receipt = await channel.send(FILE)
+    assert isinstance(receipt, kind)
+    assert KEY not in repr(receipt)
+    assert [] == wecom.arrivals
+    assert Sent() == await channel.send(FILE)
+
+
+async def test_file_that_was_put_off_is_not_uploaded_again(wecom: WeCom, channel: WecomRobot) -> None:
+    """A file that was uploaded but could not be shown is shown by the same id at the next try, byte for byte."""
+    wecom.robot(KEY).script(Fault(errcode=BUSY), Fault(drop_before_answer=True))
+    assert [TryLater, InDoubt, Sent] == [type(await channel.send(FILE)) for _ in range(3)]
+    robot = wecom.robot(KEY)
+    assert (1, 1) == (len(robot.uploads), len(set(robot.bodies)))
+
+
+async def test_file_that_is_not_known_is_uploaded_once_more(wecom: WeCom, channel: WecomRobot) -> None:
+    """An id that WeCom does not know costs one more upload; if it does not know that either, the file is refused."""
+    robot = wecom.robot(KEY)
+    robot.script(Fault(errcode=BAD_MEDIA_ID))
+    assert [TryLater, Sent] == [type(await channel.send(FILE)) for _ in range(2)]
+    assert 2 == len(robot.uploads)
+    robot.script(Fault(errcode=BAD_MEDIA_ID), Fault(errcode=BAD_MEDIA_ID))
+    other = replace(FILE, text="(3/3) other.txt")
+    assert [TryLater, Refused] == [type(await channel.send(other)) for _ in range(2)]
+    assert 4 == len(robot.uploads)
+
+
+async def test_upload_without_an_id_is_made_again(session: aiohttp.ClientSession) -> None:
+    """An upload that is accepted without an id cannot be shown; it may go better the next time."""
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(FILE.text[-4:].encode())
+        writer.write(b'HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 14\r\n\r\n{"errcode": 0}')
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(accept, "127.0.0.1", 0) as server:
+        host, port = server.sockets[0].getsockname()
+        receipt = await WecomRobot(session, f"http://{host}:{port}/send?key={KEY}", timeout_s=1).send(FILE)
+    assert isinstance(receipt, TryLater)

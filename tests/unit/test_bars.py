@@ -59,6 +59,18 @@ def test_lines_fit_the_screen() -> None:
     assert "…" in shown
 
 
+@pytest.mark.parametrize("columns", [40, 59, 60, 72])
+def test_a_narrow_screen_shortens_the_bar(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Percent and stage stay to be read where the whole bar has no room; every line fits."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    stream = Terminal()
+    Board(stream).draw([Bar("a rather long title of a video", 50.0, "transcribe", "12.4×  1:20 left")])
+    shown = stream.getvalue().removeprefix("\x1b[2K").removesuffix("\n")
+    assert "█·" in shown
+    assert " 50.0 %  transcribe" in shown
+    assert len(shown) < columns
+
+
 def test_more_videos_than_rows() -> None:
     """Those that still run are shown first, and how many are not shown."""
     stream = Terminal()

@@ -249,8 +249,14 @@ BROKEN: dict[str, tuple[str | bytes, list[str]]] = {
         ["wechat.webhook = * a different name each *"],
     ),
     "addresses": (
-        '{"download": {"allow_hosts": ["10.0.0.1/8"], "allow_ports": [0, 80]}, "llm": {"base_url": "http://u:p@h"}}',
-        ["download.allow_hosts = * '10.0.0.1/8' *", "download.allow_ports[0] = 0 *", "llm.base_url = *"],
+        '{"download": {"allow_hosts": ["10.0.0.1/8"], "allow_ports": [0, 80], "proxy": "proxy:8080"},'
+        ' "llm": {"base_url": "http://u:p@h"}}',
+        [
+            "download.allow_hosts = * '10.0.0.1/8' *",
+            "download.allow_ports[0] = 0 *",
+            "download.proxy = * socks5:// *",
+            "llm.base_url = *",
+        ],
     ),
     "places": (
         '{"web": {"timezone": "Mars/North"}, "api": {"host": "127.0.0.1:80"}, "storage": {"dir": ""}}',
@@ -416,6 +422,26 @@ def test_secrets_that_are_not_there_are_mistakes(place: dict[str, str], written:
     (problem,) = problems_of(written(json.dumps({"api": {"auth_token": place}})), {"EMPTY": ""})
     assert problem.startswith("api.auth_token = ")
     assert next(iter(place.values())) in problem
+
+
+def test_a_command_beside_the_daemon_needs_none_of_its_secrets(written: Callable[[str], Path]) -> None:
+    """Where secrets are not asked for, those that are not there count as not set; the others and all mistakes stay."""
+    absent, there = {"env": "ABSENT"}, {"env": "MY_TOKEN"}
+    robots = [{"name": "team", "url": absent}, {"name": "family", "url": "https://x.example/?key=1"}]
+    path = written(json.dumps({
+        "api": {"auth_token": [absent, there]},
+        "llm": {"api_key": {"file": "/absent/key"}},
+        "wechat": {"webhook": robots},
+    }))  # fmt: skip
+    environ = {"MY_TOKEN": "in-a-variable"}
+    settings = load_settings(path, environ=environ, all_secrets=False)
+    assert (SecretStr("in-a-variable"),) == settings.api.tokens
+    assert SecretStr("") == settings.llm.api_key
+    assert ["family"] == [robot.name for robot in settings.wechat.robots]
+    assert 3 == len(problems_of(path, environ))
+    mistyped = {**environ, "TRANSCRIBED_WECHAT__WEBHOOK": '{"evn": "ABSENT"}'}
+    with pytest.raises(ConfigInvalid, match=r"wechat\.webhook"):
+        load_settings(path, environ=mistyped, all_secrets=False)
 
 
 # --- what the settings mean --------------------------------------------------------------------

@@ -1,14 +1,17 @@
 """The state machine: every legal change, nothing else, and outcomes turned into states."""
 
 from dataclasses import replace
+from fractions import Fraction
 
 import pytest
 from hypothesis import given, strategies as st
 
 from pipeline.core.lifecycle import (
     MEANING,
+    MOST_CRASHES,
     TRANSITIONS,
     Cause,
+    Delivery,
     Failed,
     IllegalTransition,
     Interrupted,
@@ -23,7 +26,14 @@ from pipeline.core.lifecycle import (
     retry,
     settle,
 )
-from pipeline.core.retry import LONGEST_DELAY_S, GiveUp, RetryAt, RetryPolicy
+from pipeline.core.retry import (
+    LONGEST_DELAY_S,
+    LONGEST_WISH_S,
+    GiveUp,
+    RetryAt,
+    RetryPolicy,
+    read_retry_after,
+)
 from pipeline.core.task import (
     Artifacts,
     Audio,
@@ -40,9 +50,11 @@ from pipeline.core.task import (
     Status,
     Summary,
     Task,
+    TaskWarning,
     TranscriptInfo,
     Waiting,
 )
+from pipeline.errors import EngineFailed
 from tests.contract.examples import ROUTE
 
 PRODUCTS = {
@@ -136,7 +148,7 @@ def test_a_task_is_started_once_and_finished_once() -> None:
         again.task.not_before,
         again.task.failure,
     )
-    done = finish(again.task, 9.0)
+    done = finish(again.task, 9.0, Delivery())
     assert (Status.COMPLETED, Stage.DONE, 9.0) == (done.task.status, done.task.stage, done.task.finished_at)
     with pytest.raises(IllegalTransition):
         claim(done.task, 10.0)
@@ -144,7 +156,15 @@ def test_a_task_is_started_once_and_finished_once() -> None:
 
 def test_a_task_whose_robot_holds_messages_completes_with_a_warning() -> None:
     """A task whose robot holds messages completes with a warning."""
-    assert ["delivery_interrupted"] == [warning.type for warning in finish(PROCESSING, 9.0, held=True).task.warnings]
+    done = finish(PROCESSING, 9.0, Delivery(held=True)).task
+    assert ["delivery_interrupted"] == [warning.type for warning in done.warnings]
+
+
+def test_warnings_say_how_the_messages_came_to_rest() -> None:
+    """What was refused or in doubt is warned of behind what the stages said, and what holds no more is not."""
+    before = (TaskWarning("no_speech", "", ""), *Delivery(held=True, refused=True).warnings(()))
+    after = Delivery(refused=True, doubted=True).warnings(before)
+    assert ["no_speech", "wecom_refused", "delivery_in_doubt"] == [warning.type for warning in after]
 
 
 @pytest.mark.parametrize(
@@ -206,19 +226,76 @@ def test_a_fault_that_cannot_pass_fails_at_once() -> None:
     assert (Status.TIMEOUT, Cause.TIMED_OUT) == (late.task.status, late.cause)
 
 
+def test_each_kind_of_fault_has_its_own_retries() -> None:
+    """Tries that one kind of fault has used up are not missing to another kind."""
+    once = settle(PROCESSING, failed(), ROUTE, POLICY, 1.0, 0.0).task
+    other = Failed("t", Lane.FETCH, replace(FAILURE, type="decode_failed"), retries=1, times_out=False)
+    second = settle(claim(once, 2.0).task, other, ROUTE, POLICY, 2.0, 0.0).task
+    assert (Status.RETRYING, 3) == (second.status, second.attempt)
+    third = settle(claim(second, 3.0).task, other, ROUTE, POLICY, 3.0, 0.0).task
+    assert (Status.FAILED, "decode_failed") == (third.status, third.failure and third.failure.type)
+
+
+def test_a_recording_that_its_engine_dies_of_three_times_is_named() -> None:
+    """A recording that its engine dies of three times is named; until then the task is only a suspect."""
+    died = Failure.of(EngineFailed(), Stage.TRANSCRIBE, "demo")
+    outcome = Failed("t", Lane.ASR, died, EngineFailed.retries, times_out=False)
+    task = PROCESSING
+    for _ in range(2):
+        task = settle(task, outcome, ROUTE, POLICY, 1.0, 0.0).task
+        assert (Status.RETRYING, True) == (task.status, task.suspect)
+        task = claim(task, 2.0).task
+    ended = settle(task, outcome, ROUTE, POLICY, 1.0, 0.0).task
+    assert (Status.FAILED, "worker_crashed", Stage.TRANSCRIBE) == (ended.status, ended.failure.type, ended.stage)
+    again = retry(ended, [], ROUTE, 3.0).task
+    assert (False, ()) == (again.suspect, again.faults)
+
+
+@given(st.lists(st.integers(1, 7), max_size=30))
+def test_a_task_ends_once_its_shares_in_deaths_of_the_daemon_make_three(others: list[int]) -> None:
+    """A task ends once its shares in deaths of the daemon make three, whatever the shares."""
+    task, total = PROCESSING, Fraction(0)
+    for count in others:
+        total += Fraction(1, count)
+        task = rescue(replace(task, blame=task.blame + 1 / count), ROUTE, 9.0).task
+        if total >= MOST_CRASHES:
+            assert (Status.FAILED, "worker_crashed") == (task.status, task.failure.type)
+            return
+        assert Status.PROCESSING == task.status
+
+
 @given(
     st.integers(0, 10),
+    st.integers(1, 10),
     st.integers(1, 50),
     st.floats(0, 1e9),
     st.floats(0, 1, exclude_max=True),
+    st.none() | st.floats(0, 1e6),
 )
 def test_a_retry_is_never_early_and_never_later_than_the_cap(
-    retries: int, attempt: int, now: float, jitter: float
+    retries: int, seen: int, attempt: int, now: float, jitter: float, wish_s: float | None
 ) -> None:
-    """A retry is never early and never later than the cap."""
-    decision = POLICY.decide(retries=retries, attempt=attempt, now=now, jitter=jitter)
-    if attempt > min(retries, POLICY.max_retries):
+    """A retry is never early, waits as long as it is asked to, and never longer than the caps."""
+    decision = POLICY.decide(retries=retries, seen=seen, attempt=attempt, now=now, jitter=jitter, wish_s=wish_s)
+    if seen > retries or attempt > POLICY.max_retries:
         assert GiveUp() == decision
     else:
         assert isinstance(decision, RetryAt)
-        assert now + POLICY.delay_s <= decision.when <= now + LONGEST_DELAY_S
+        wish = min(LONGEST_WISH_S, wish_s or 0.0)
+        assert now + max(POLICY.delay_s, wish) <= decision.when <= now + max(LONGEST_DELAY_S, wish)
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("7", 7.0),
+        ("-1", 0.0),
+        ("Fri, 15 Jan 2027 08:01:00 GMT", 60.0),
+        ("Fri, 15 Jan 2027 07:00:00 GMT", 0.0),
+        ("soon", None),
+        ("", None),
+    ],
+)
+def test_a_wish_to_be_left_alone_is_read_as_seconds_or_a_date(value: str, seconds: float | None) -> None:
+    """A wish to be left alone is read as seconds or a date; anything else is no wish."""
+    assert seconds == read_retry_after(value, 1_800_000_000.0)

@@ -218,3 +218,48 @@ def test_warnings_fill_what_room_is_left() -> None:
     many = first_message(replace(HEAD, warnings=("长" * 190,) * 20))
     assert few.endswith("\n注意：少一段")
     assert 1 < many.count("注意：") < 20
+
+
+@pytest.mark.parametrize(("parts", "is_file"), [(3, False), (4, True)])
+def test_text_of_too_many_parts_is_one_file(parts: int, is_file: bool) -> None:  # noqa: FBT001 - a column of the table
+    """A text of more parts than allowed is one file that holds exactly the text; the summary stays a message."""
+    text = "<@all> " + "x" * 2000 * parts
+    run = compose_run(HEAD, "• 要点。", text, robot="team", language="zh", file_over=3)
+    kinds = [Kind.HEAD, Kind.SUMMARY, *([Kind.FILE] if is_file else [Kind.TEXT] * parts)]
+    assert kinds == [message.kind for message in run.messages][: len(kinds)]
+    assert is_file == (run.messages[-1].kind is Kind.FILE)
+    if is_file:
+        file = run.messages[-1]
+        assert ("(3/3) 星期五的会议.txt", plain(text), len(plain(text).encode())) == (
+            file.text,
+            file.content,
+            file.bytes,
+        )
+
+
+@settings(max_examples=60)
+@given(TEXTS, TEXTS, st.integers(0, 3))
+def test_every_run_with_a_file_keeps_the_rules(title: str, summary: str, over: int) -> None:
+    """Labels are in order and bodies within their limits; the name of the file can be one on any system."""
+    text = "一句话。" * 2000
+    run = compose_run(replace(HEAD, title=title), summary * 20, text, robot="team", language="zh", file_over=over)
+    of = len(run.messages)
+    assert [f"({number}/{of})" for number in range(1, of + 1)] == [
+        message.text[: len(f"({message.number}/{of})")] for message in run.messages
+    ]
+    assert all(len(message.text.encode()) <= LIMITS[message.format] for message in run.messages)
+    *_, file = run.messages
+    assert (Kind.FILE, text) == (file.kind, file.content)
+    name = file.text.removeprefix(f"({of}/{of}) ")
+    assert len(file.text.encode()) < 255
+    assert not re.search(r'[/\\:*?"<>|\x00-\x1f@]', name)
+    assert name.endswith(".txt")
+    assert name != ".txt"
+
+
+def test_label_of_the_file_counts_where_a_digit_is_gained() -> None:
+    """With nine messages before it the file is the tenth, and every label has room for two digits."""
+    room = 2048 - len("(10/10)\n摘要\n".encode())
+    run = compose_run(HEAD, "x" * (room + 2041 * 7), "y" * 30_000, robot="team", language="zh", file_over=3)
+    assert all(len(message.text.encode()) <= 2048 for message in run.messages[1:])
+    assert 10 <= len(run.messages)

@@ -45,7 +45,9 @@ def test_route_is_described_whole(route: Route) -> None:
     """A route's parameters, answers, refusals and need of a token are all described."""
     operation = DESCRIPTION["paths"][route.path][route.method.lower()]
     in_path = set(re.findall(r"{(\w+)}", route.path))
-    assert in_path | (route.query or frozenset()) == {each["name"] for each in operation["parameters"]}
+    assert in_path | (route.query or frozenset()) | set(route.headers) == {
+        each["name"] for each in operation["parameters"]
+    }
     assert route.public == (operation.get("security") == [])
     statuses = {str(status) for status in route.answers} | ({"200"} if route.bare else set())
     statuses |= {str(refusal.status) for refusal in refusals_of(route)}

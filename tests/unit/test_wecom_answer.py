@@ -31,6 +31,7 @@ def answer(errcode: object, errmsg: str = "ok") -> bytes:
         (93004, RobotGone),
         (93008, RobotGone),
         (301019, Refused),
+        (40007, Refused),
         (10**30, Refused),
     ],
 )

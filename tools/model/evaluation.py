@@ -27,7 +27,6 @@ from tools.model.speech import RATE, Samples, Voice, espeak, voice
 SENTENCES_A_TURN = 4
 """After so many, somebody else speaks."""
 NOISE_BELOW_DB = 20
-OPUS_BITS_PER_S = 24_000
 NOTHING_S = 20.0
 
 
@@ -165,7 +164,7 @@ def _conditions(plain: Recording, loose: Recording) -> list[tuple[str, Recording
     return [
         ("clean", plain, plain.samples),
         (f"noise {NOISE_BELOW_DB} dB", plain, noisy(plain.samples)),
-        ("Opus", plain, decode_audio(io.BytesIO(media.opus(_pcm(plain.samples), OPUS_BITS_PER_S)))),
+        ("Opus 48k", plain, decode_audio(io.BytesIO(media.opus(_pcm(plain.samples))))),
         ("loose words", loose, loose.samples),
     ]
 

@@ -1,0 +1,35 @@
+"""What the store remembers of requests by their keys, each function one unit of work or a part of one."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+
+from pydantic import TypeAdapter
+
+from pipeline.ports import KEY_LIFE_S, Accepted, KeyTaken, Replayed, RequestKey
+from pipeline.store._sql import SQL
+
+_ACCEPTED = TypeAdapter(tuple[Accepted, ...])
+
+
+def recall(conn: sqlite3.Connection, key: RequestKey, now: float) -> Replayed | KeyTaken | None:
+    """Find how a request of this key was answered; None if it was not, or too long ago."""
+    wanted = {"owner": key.owner, "key": key.key, "since": now - KEY_LIFE_S}
+    row = conn.execute(SQL["recall_request"], wanted).fetchone()
+    if row is None:
+        return None
+    return Replayed(_ACCEPTED.validate_json(row["accepted"])) if row["body"] == key.body else KeyTaken()
+
+
+def remember(conn: sqlite3.Connection, key: RequestKey, accepted: Iterable[Accepted], now: float) -> None:
+    """Remember an answer, and forget those that are too old."""
+    conn.execute(SQL["forget_requests"], {"before": now - KEY_LIFE_S})
+    columns = {
+        "owner": key.owner,
+        "key": key.key,
+        "body": key.body,
+        "accepted": _ACCEPTED.dump_json(tuple(accepted)).decode(),
+        "now": now,
+    }
+    conn.execute(SQL["remember_request"], columns)
