@@ -183,7 +183,8 @@ class WeCom(LoopbackServer):
             clock: seconds for the rate, monotonic.
             tell: called with a line for each arrival.
         """
-        super().__init__(port=port, tell=tell)
+        self._arrivals: Record[Arrival] = Record()
+        super().__init__(self._arrivals, port=port, tell=tell)
         self.keys = set(keys)
         self._takes_any_key = not keys
         self._per_minute = per_minute
@@ -191,7 +192,6 @@ class WeCom(LoopbackServer):
         self.fault_of: Callable[[Arrival], Fault | None] = lambda _: None
         """Chooses the fault of every arrival for which nothing is scripted."""
         self._robots: dict[str, Robot] = {}
-        self._arrivals: Record[Arrival] = Record()
 
     def webhook(self, key: str) -> str:
         """Return the address of a robot, as the configuration takes it."""
