@@ -115,7 +115,8 @@ class Dispatcher:
         if due is not None and due > now:  # one that is due already waits for a slot, and an outcome brings that
             timeout = min(timeout, due - now)
         try:
-            await asyncio.wait_for(self._hints.get(), timeout)
+            async with asyncio.timeout(timeout):  # not wait_for, which forgets a stop that comes with a hint
+                await self._hints.get()
         except TimeoutError:
             return
         while not self._hints.empty():

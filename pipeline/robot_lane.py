@@ -91,7 +91,8 @@ class RobotLane:
         self._tests.append((message, answer))
         self.wake()
         try:
-            return await asyncio.wait_for(answer, wait_s)
+            async with asyncio.timeout(wait_s):
+                return await answer
         except TimeoutError:
             return None
 

@@ -73,7 +73,8 @@ class TextLane:
 
     async def _next_news(self) -> None:
         try:
-            await asyncio.wait_for(self._news.wait(), LOOK_EVERY_S)
+            async with asyncio.timeout(LOOK_EVERY_S):
+                await self._news.wait()
         except TimeoutError:
             return
         self._news.clear()

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-<<<<<<< HEAD
-=======
 import signal
 from collections.abc import Generator
 from pathlib import Path
 
->>>>>>> main
 import pytest
 from hypothesis import settings
 
@@ -18,12 +15,12 @@ from tests.turns import Turns
 settings.register_profile("steady", deadline=None)
 settings.load_profile("steady")
 
-<<<<<<< HEAD
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Make ``--whole`` known, which ``make chaos`` gives."""
     parser.addoption("--whole", action="store_true", help="run all of tests/chaos, not only a selection")
-=======
+
+
 # A shell has what it runs in the background ignore Ctrl-C, and everything that starts from there inherits that:
 # the commands under test are started as from a terminal, however the tests were.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -46,4 +43,3 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     """Wait for the turn of a test, before its time begins to count."""
     with item.config.stash[_TURNS].turn(alone=item.get_closest_marker("alone") is not None):
         return (yield)
->>>>>>> main
