@@ -28,6 +28,7 @@ from pipeline.dispatcher import Dispatcher, Wakers
 from pipeline.engine.devices import find_devices
 from pipeline.engine.local import LocalEngine
 from pipeline.engine.models import ModelShelf, Stock, resolve_auto
+from pipeline.errors import DataFolderUnusable
 from pipeline.events import EventBus
 from pipeline.executor import Executor, House
 from pipeline.http.deps import Deps, Missing
@@ -67,7 +68,9 @@ def serve(load: LoadSettings) -> int:
             log.warning("not in effect yet", keys=idle)
         try:
             asyncio.run(_run(settings, load, folder, keyring))
-        except LoopDied:
+        except LoopDied as died:
+            if isinstance(died.__cause__, DataFolderUnusable):
+                raise died.__cause__ from None
             return FAILED
     return FINE
 
@@ -124,6 +127,7 @@ async def _run(settings: Settings, load: LoadSettings, folder: DataFolder, keyri
 
     try:
         await store.open()
+        watch.start("store", store.until_damaged())
         services: list[Service] = [
             Rescuer(house, ROUTE, bus),
             retention,

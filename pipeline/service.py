@@ -32,7 +32,7 @@ class Watch:
     def __init__(self) -> None:
         """Begin with nothing to watch; make it on the loop."""
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._died: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._died: asyncio.Future[LoopDied] = asyncio.get_running_loop().create_future()
 
     def start(self, name: str, loop: Coroutine[Any, Any, None]) -> None:
         """Run a background loop under this name."""
@@ -45,7 +45,9 @@ class Watch:
             return
         log.critical("a background loop died; the daemon stops", loop=name, exc_info=done.exception())
         if not self._died.done():
-            self._died.set_result(name)
+            died = LoopDied(name)
+            died.__cause__ = done.exception()
+            self._died.set_result(died)
 
     async def stop(self, *names: str) -> None:
         """Cancel these loops and wait until they have ended."""
@@ -54,8 +56,8 @@ class Watch:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def death(self) -> str:
-        """Wait until a loop dies; returns its name."""
+    async def death(self) -> LoopDied:
+        """Wait until a loop dies; tells which, and of what."""
         return await asyncio.shield(self._died)
 
 
@@ -76,7 +78,7 @@ async def run_services(services: Sequence[Service], watch: Watch, stop_asked: as
         asked.cancel()
         died.cancel()
         if died.done() and not died.cancelled():
-            raise LoopDied(died.result())
+            raise died.result()
     finally:
         for service in reversed(started):
             try:
