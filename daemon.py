@@ -31,6 +31,7 @@ from pipeline.engine.models import ModelShelf, Stock, resolve_auto
 from pipeline.errors import DataFolderUnusable
 from pipeline.events import EventBus
 from pipeline.executor import Executor, House
+from pipeline.heartbeat import Heartbeat
 from pipeline.http.deps import Deps, Missing
 from pipeline.http.server import HttpServer
 from pipeline.intake import Intake
@@ -84,7 +85,7 @@ async def _run(settings: Settings, load: LoadSettings, folder: DataFolder, keyri
     settings = _with_model(settings, devices)
 
     live, watch, bus = Live(settings), Watch(), EventBus()
-    bridge = Bridge(asyncio.get_running_loop())
+    bridge = Bridge(asyncio.get_running_loop(), watch.give_up)
     zygote = Zygote(("stages._fetch_child", "stages._decode_child", "yt_dlp", "av"))
     store = SqliteStore(folder.database, ROUTE, boot_id=secrets.token_hex(8))
     board = ProgressBoard(store, ROUTE, watch)
@@ -110,8 +111,7 @@ async def _run(settings: Settings, load: LoadSettings, folder: DataFolder, keyri
         outbox.wake()
 
     control = Control(house, executor, ROUTE, bus, wake)
-    model = settings.transcribe.model
-    readiness = functools.partial(_missing, shelf, model, llm, outbox)
+    readiness = functools.partial(_missing, shelf, settings.transcribe.model, llm, outbox)
     deps = Deps(store, intake, control, outbox, keyring, bus, live, readiness, __version__)
     server = HttpServer(deps)
 
@@ -129,6 +129,7 @@ async def _run(settings: Settings, load: LoadSettings, folder: DataFolder, keyri
         await store.open()
         watch.start("store", store.until_damaged())
         services: list[Service] = [
+            Heartbeat(watch),
             Rescuer(house, ROUTE, bus),
             retention,
             server,  # until the end: what is new is refused, what is asked is answered
@@ -144,6 +145,7 @@ async def _run(settings: Settings, load: LoadSettings, folder: DataFolder, keyri
         if llm is not None:
             await llm.close()
         await session.close()
+        await watch.stop("store")
         await store.close()
 
 

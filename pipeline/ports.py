@@ -558,7 +558,10 @@ class TaskStore(Protocol):
         why: str = "",
         refused_s: float = 0.0,
     ) -> bool:
-        """Change a message's state if it is still ``expected``; ``refused_s`` more it was refused."""
+        """Change a message's state if it is still ``expected``; ``refused_s`` more it was refused.
+
+        A task that was completed while this message was held warns of it no more.
+        """
         ...
 
     async def close_run(self, message_id: int, continuation: Message, now: float) -> bool:
@@ -582,14 +585,6 @@ class TaskStore(Protocol):
 
     async def delivered(self, paused: Sequence[str]) -> list[tuple[Task, Delivery]]:
         """Tasks whose messages have all come to rest, or are held by one of these paused robots."""
-        ...
-
-    async def relieved(self) -> list[tuple[Task, Delivery]]:
-        """Completed tasks that warn of messages held by a robot, although none is any more."""
-        ...
-
-    async def keep_warnings(self, task_id: str, warnings: Sequence[TaskWarning], now: float) -> None:
-        """Replace the warnings of a completed task."""
         ...
 
     # showing

@@ -46,14 +46,15 @@ class Workers:
         """
         if not self._house.stop.is_raised:
             self.ask_to_end()
-        await self._house.bridge.join()
-        self._house.bridge.close()
         try:
+            await self._house.bridge.join()
+            self._house.bridge.close()
             await self._settle_rest()
         except Interrupted:
             log.warning("the store takes nothing more; the next start goes on from what is stored")
-        await asyncio.to_thread(self._engine.close)
-        await asyncio.to_thread(self._house.zygote.close)
+        finally:
+            await asyncio.to_thread(self._engine.close)
+            await asyncio.to_thread(self._house.zygote.close)
 
 
 class Throttle:

@@ -12,7 +12,7 @@ from pipeline.core.lifecycle import Delivery, Settled, Step
 from pipeline.core.messages import Message, MessageState, Run
 from pipeline.core.placement import Device
 from pipeline.core.progress import Progress
-from pipeline.core.task import Lane, Stage, Status, Task, TaskWarning, Waiting
+from pipeline.core.task import Lane, Stage, Status, Task, Waiting
 from pipeline.core.transcript import Segment
 from pipeline.ports import (
     Added,
@@ -33,7 +33,7 @@ from pipeline.ports import (
     TooLong,
     Write,
 )
-from pipeline.store import _file, _keeping, _keys, _outbox, _tasks, _views
+from pipeline.store import _deliveries, _file, _keeping, _keys, _outbox, _tasks, _views
 from pipeline.store._ballast import Ballast
 from pipeline.store._changes import Changes
 from pipeline.store._unit import UnitsOfWork
@@ -195,7 +195,7 @@ class SqliteStore:
         refused_s: float = 0.0,
     ) -> bool:
         return await self._changes.carry_on(
-            lambda conn: _outbox.mark(conn, message_id, state, now, expected=expected, why=why, refused_s=refused_s)
+            lambda conn: _deliveries.mark(conn, message_id, state, now, expected=expected, why=why, refused_s=refused_s)
         )
 
     async def close_run(self, message_id: int, continuation: Message, now: float) -> bool:
@@ -211,13 +211,7 @@ class SqliteStore:
         return await self._changes.carry_on(lambda conn: _outbox.doubt_unfinished_sends(conn, now))
 
     async def delivered(self, paused: Sequence[str]) -> list[tuple[Task, Delivery]]:
-        return await self._units.read(lambda conn: _views.delivered(conn, paused))
-
-    async def relieved(self) -> list[tuple[Task, Delivery]]:
-        return await self._units.read(_views.relieved)
-
-    async def keep_warnings(self, task_id: str, warnings: Sequence[TaskWarning], now: float) -> None:
-        await self._changes.carry_on(lambda conn: _tasks.keep_warnings(conn, task_id, warnings, now))
+        return await self._units.read(lambda conn: _deliveries.delivered(conn, paused))
 
     # Showing
 

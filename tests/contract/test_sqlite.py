@@ -72,7 +72,7 @@ async def refusal(path: Path) -> str:
     return caught.value.message
 
 
-@pytest.mark.parametrize("lines", random.sample(range(1, 400), 3))
+@pytest.mark.parametrize("lines", random.sample(range(1, 400), 3), ids=["once", "again", "and again"])
 async def test_answered_add_survives_kill(path: Path, lines: int) -> None:
     """Every task whose add was answered is there after the process was killed at a random moment."""
     child = await asyncio.create_subprocess_exec(
@@ -223,7 +223,6 @@ HOT = {
     "next_message": "message_unsent",
     "recent_writes": "written_to",
     "delivered": "task_delivering",
-    "relieved": "task_held",
     "page": "task_of_owner",
     "position": "task_first_start",
     "positions": "task_first_start",
