@@ -28,6 +28,7 @@ from pipeline.dispatcher import Dispatcher, Wakers
 from pipeline.engine.devices import find_devices
 from pipeline.engine.local import ASR_HOST, LocalEngine
 from pipeline.engine.models import ModelShelf, Stock, resolve_auto
+from pipeline.errors import DataFolderUnusable
 from pipeline.events import EventBus
 from pipeline.executor import Executor, House
 from pipeline.heartbeat import Heartbeat
@@ -73,7 +74,9 @@ def serve(load: LoadSettings, recognizer: str = ASR_HOST) -> int:
             log.warning("not in effect yet", keys=idle)
         try:
             asyncio.run(_run(settings, load, folder, keyring, recognizer))
-        except LoopDied:
+        except LoopDied as died:
+            if isinstance(died.__cause__, DataFolderUnusable):
+                raise died.__cause__ from None
             return FAILED
     return FINE
 
@@ -113,8 +116,7 @@ async def _run(settings: Settings, load: LoadSettings, folder: DataFolder, keyri
         outbox.wake()
 
     control = Control(house, executor, ROUTE, bus, wake)
-    model = settings.transcribe.model
-    readiness = functools.partial(_missing, shelf, model, llm, outbox)
+    readiness = functools.partial(_missing, shelf, settings.transcribe.model, llm, outbox)
     deps = Deps(store, intake, control, outbox, keyring, bus, live, readiness, __version__)
     server = HttpServer(deps)
 
@@ -130,6 +132,7 @@ async def _run(settings: Settings, load: LoadSettings, folder: DataFolder, keyri
 
     try:
         await store.open()
+        watch.start("store", store.until_damaged())
         services: list[Service] = [
             Heartbeat(watch),
             Rescuer(house, ROUTE, bus),
@@ -147,6 +150,7 @@ async def _run(settings: Settings, load: LoadSettings, folder: DataFolder, keyri
         if llm is not None:
             await llm.close()
         await session.close()
+        await watch.stop("store")
         await store.close()
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.chaos.figures import FIGURE, Figure, table
 from tests.turns import Turns
 
 # A busy machine makes any example slow once in a while; tests of speed measure it themselves.
@@ -43,3 +44,18 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     """Wait for the turn of a test, before its time begins to count."""
     with item.config.stash[_TURNS].turn(alone=item.get_closest_marker("alone") is not None):
         return (yield)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the figures that tests have measured, whichever process they ran in."""
+    reports = [report for status in ("passed", "failed") for report in terminalreporter.getreports(status)]
+    figures = [
+        Figure(*row)
+        for report in reports
+        if report.when == "call"
+        for name, row in report.user_properties
+        if name == FIGURE
+    ]
+    if figures:
+        terminalreporter.section("chaos: what was measured")
+        terminalreporter.write_line(table(figures))

@@ -1,26 +1,23 @@
-"""How much chaos there is, the seeds of chance, and the table at the end."""
+"""How much chaos there is, the seeds of chance, and the rows of the table at the end."""
 
 from __future__ import annotations
 
+import os
 import random
 import time
+import zlib
 from collections.abc import Callable
+from dataclasses import astuple
 from pathlib import Path
 from typing import TypeAlias
 
 import pytest
 
-from tests.chaos.figures import Figure, table
+from tests.chaos.figures import FIGURE, Figure
 
 SEEDS = Path(__file__).with_name("seeds.txt")
 """A line ``TEST SEED`` for each run of chance that once failed."""
-_FIGURES = pytest.StashKey[list[Figure]]()
-
 Note: TypeAlias = Callable[[str, str, str, object], None]
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_FIGURES] = []
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -36,14 +33,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "seed" in metafunc.fixturenames:
         failed = (line.split() for line in SEEDS.read_text(encoding="utf-8").splitlines())
         seeds = [int(seed) for test, seed in failed if test == metafunc.function.__name__]
-        metafunc.parametrize("seed", [*seeds, time.time_ns() % 10**6])
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Print the table of what was measured."""
-    if config.stash[_FIGURES]:
-        terminalreporter.section("chaos: what was measured")
-        terminalreporter.write_line(table(config.stash[_FIGURES]))
+        # Processes that share the tests have to agree on it; what they know in common is the name of the run.
+        shared = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(time.time_ns()))
+        metafunc.parametrize("seed", [*seeds, zlib.crc32(shared.encode()) % 10**6])
 
 
 @pytest.fixture
@@ -60,9 +52,10 @@ def chance(seed: int) -> random.Random:
 
 @pytest.fixture
 def note(request: pytest.FixtureRequest) -> Note:
-    """Call ``note(name, what, bar, measured)`` for a row of the table."""
+    """Call ``note(name, what, bar, measured)`` for a row of the table; it goes out with the test's report."""
 
     def note(name: str, what: str, bar: str, measured: object) -> None:
-        request.config.stash[_FIGURES].append(Figure(name, what, bar, str(measured)))
+        figure = Figure(name, what, bar, str(measured))
+        request.node.user_properties.append((FIGURE, astuple(figure)))
 
     return note

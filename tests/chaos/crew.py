@@ -118,7 +118,13 @@ class Life:
         live = Live(_settings(self.folder))
         bus, watch = EventBus(), Watch()
         self.store = SqliteStore(self.folder / "transcribed.db", ROUTE, f"boot {self.boot}")
-        house = House(Bridge(asyncio.get_running_loop()), self.store, Zygote(()), live, lambda _task_id, _reading: None)
+        house = House(
+            Bridge(asyncio.get_running_loop(), watch.give_up),
+            self.store,
+            Zygote(()),
+            live,
+            lambda _task_id, _reading: None,
+        )
         self.dispatcher = Dispatcher(house, self.hands, Shelf(), [DEVICE], ROUTE, bus, watch)  # type: ignore[arg-type] # played
         self.outbox = Outbox(self.store, dict(self.robots), live, watch, finish=self.dispatcher.finish_delivered)
         self.dispatcher.wake = Wakers(lambda: None, self.outbox.wake)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 
+FIGURE = "figure"
+"""The name under which a test's report carries figures."""
+
 
 @dataclass(frozen=True)
 class Figure:

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
+
 from tests.chaos import instants
 from tests.chaos.conftest import Note
 from tests.chaos.instants import Instant
@@ -16,6 +18,8 @@ from tests.chaos.ledger import arrived, close_books
 from tests.chaos.recordings import Recording
 from tests.chaos.world import World, world
 from tests.daemon import Client
+
+pytestmark = pytest.mark.timeout(3600)
 
 IN_FLIGHT = 20
 MOST_EVENTS = 60

@@ -8,6 +8,8 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.acceptance.logbook import said
 from tests.chaos.conftest import Note
 from tests.chaos.figures import share
@@ -15,6 +17,8 @@ from tests.chaos.ledger import close_books
 from tests.chaos.world import World, world
 from tests.daemon import TOKEN, Client
 from tests.fakes.site import Reply
+
+pytestmark = [pytest.mark.timeout(3600), pytest.mark.alone]
 
 PER_S = 200
 RSS_MB = 250.0

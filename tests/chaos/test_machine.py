@@ -12,6 +12,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings, strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -29,6 +30,8 @@ from tests.chaos.clock import FastPolicy
 from tests.chaos.conftest import Note
 from tests.chaos.crew import ROBOTS, Life, Robot
 from tests.contract.examples import OWNER, ROUTE
+
+pytestmark = pytest.mark.timeout(3600)
 
 SPEED = 1000.0
 STEPS = 40

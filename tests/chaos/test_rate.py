@@ -15,6 +15,8 @@ from tests.chaos.world import key_of, world
 from tests.daemon import Client
 from tests.fakes.wecom import TOO_OFTEN
 
+pytestmark = pytest.mark.timeout(3600)
+
 WINDOW_S = 60.0
 LAW = 20
 PER_MINUTE = 18

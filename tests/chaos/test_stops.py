@@ -6,12 +6,16 @@ import asyncio
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.chaos import instants
 from tests.chaos.conftest import Note
 from tests.chaos.instants import Instant
 from tests.chaos.ledger import close_books
 from tests.chaos.world import World, world
 from tests.daemon import Client
+
+pytestmark = pytest.mark.timeout(3600)
 
 STOP_S = 25.0
 

@@ -8,12 +8,16 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from tests.chaos.conftest import Note
 from tests.chaos.ledger import arrived, close_books
 from tests.chaos.world import World, key_of, world
 from tests.daemon import Client
 from tests.fakes.llm import FAULTS as LLM_FAULTS, Fault as LlmFault
 from tests.fakes.wecom import BAD_WEBHOOK, BUSY, OK, TOO_OFTEN, Fault
+
+pytestmark = pytest.mark.timeout(3600)
 
 SPEED = 60.0
 """In a storm a minute of waiting takes a second."""

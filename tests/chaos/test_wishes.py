@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import pytest
+
 from tests.acceptance.logbook import said
 from tests.chaos.conftest import Note
 from tests.chaos.figures import share
@@ -18,6 +20,8 @@ from tests.daemon import Client
 from tests.fakes.llm import Fault as LlmFault
 from tests.fakes.site import Reply
 from tests.fakes.wecom import Fault
+
+pytestmark = pytest.mark.timeout(3600)
 
 GONE_S = 5.0
 LOOK_S = 0.02
