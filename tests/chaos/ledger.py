@@ -143,14 +143,16 @@ async def _messages(world: World, client: Client, planned: dict[str, Runs]) -> l
 async def _texts(world: World, client: Client, states: dict[str, Json]) -> list[str]:
     """Every completed task has the words of its own recording, and every bad source has failed."""
     faults = []
-    for task_id, recording in world.accepted.items():
+    for task_id, tape in world.accepted.items():
         status = states[task_id]["status"]
-        if recording is None:
+        if tape is not None and status not in {"completed", "cancelled"}:
+            faults.append(f"{task_id} is {status}: {states[task_id]['error']}")
+        if tape is None:
             faults += [f"{task_id} is {status}, and its source is bad"] * (status == "completed")
         elif status == "completed":
             result = await client.result(task_id, layer="raw")
             heard = [segment["text"] for segment in result["segments"]]
-            faults += [f"{task_id} has other words than its own: {heard}"] * (heard != [*recording.says])
+            faults += [] if tape.is_heard_in(heard) else [f"{task_id} has other words than its own: {heard}"]
     return faults
 
 

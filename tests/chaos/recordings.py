@@ -15,8 +15,10 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from examples.scoring import error_rate
 from tests.fakes import media
 
+WORST_ERROR_RATE = 0.1
 SEGMENT_S = 0.5
 """Length of one segment; a recording of twelve is 190 KB."""
 # fmt: off
@@ -49,12 +51,30 @@ class Recording:
         """Start, end and text; a short pause stands behind each."""
         return place * SEGMENT_S, (place + 0.9) * SEGMENT_S, self.says[place]
 
+    def is_heard_in(self, segments: list[str]) -> bool:
+        """Whether these are its words."""
+        return segments == [*self.says]
+
     def wav(self) -> bytes:
         script = json.dumps(dataclasses.asdict(self)).encode()
         samples = np.zeros(round(self.seconds * media.RATE), np.int16)
         samples[0] = len(script)
         samples[1 : len(script) + 1] = np.frombuffer(script, np.uint8)
         return media.wav(samples)
+
+
+@dataclasses.dataclass(frozen=True)
+class Speech:
+    """Real speech, for the real model."""
+
+    text: str
+
+    def is_heard_in(self, segments: list[str]) -> bool:
+        """Whether these are its words, as far as a small model can tell."""
+        return error_rate(self.text, " ".join(segments), "en") <= WORST_ERROR_RATE
+
+
+Tape: TypeAlias = Recording | Speech
 
 
 def told_by(samples: Path) -> Recording:

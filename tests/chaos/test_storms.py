@@ -66,7 +66,7 @@ async def test_a_storm_of_robot_faults_loses_and_reorders_nothing(
 
     What is repeated is what was not answered.
     """
-    count = 112 if whole else 10
+    count = 170 if whole else 10
     with world(tmp_path, robots=ROBOTS, speed=SPEED, with_llm=False) as made:
         made.wecom.fault_of = lambda _: _robot_fault(chance)
         made.daemon.start()
@@ -89,6 +89,7 @@ async def test_a_dead_robot_delays_no_other_and_gets_everything_later(tmp_path: 
     """While one robot is gone the others are served as ever; repaired and resumed, it gets all, in order."""
     with world(tmp_path, robots=("red", "dead"), with_llm=False) as made:
         made.daemon.start()
+        await _time_to_deliver(made)  # the processes that stay are started
         with_both = await _time_to_deliver(made)
         gone = Fault(errcode=BAD_WEBHOOK)
         made.wecom.fault_of = lambda arrival: gone if arrival.key == key_of("dead") else None

@@ -18,7 +18,7 @@ from typing import Any, Literal, TypeAlias
 
 import aiohttp
 
-from tests.chaos.recordings import Recording, speaking_of
+from tests.chaos.recordings import Recording, Tape, speaking_of
 from tests.daemon import RUN_DAEMON, Client, Daemon, Json
 from tests.fakes.llm import Llm
 from tests.fakes.server import running
@@ -59,9 +59,9 @@ class World:
     robots: tuple[str, ...]
     temporary: Path
     """The daemon's folder for temporary files."""
-    accepted: dict[str, Recording | None] = field(default_factory=dict)
+    accepted: dict[str, Tape | None] = field(default_factory=dict)
     """Every task that was answered with 202 or 200, by its id; None: its source is bad."""
-    unanswered: list[tuple[str, Recording | None]] = field(default_factory=list)
+    unanswered: list[tuple[str, Tape | None]] = field(default_factory=list)
     """Addresses that were submitted to a daemon which died before it answered."""
     asked_twice: set[str] = field(default_factory=set)
     """Those addresses, once they were submitted again; a failed task of the first time may be there as well."""
@@ -79,17 +79,17 @@ class World:
         """A recording that speaks of itself."""
         return Recording(speaking_of(next(self.numbers), segments), **script)
 
-    async def submit(self, client: Client, url: str, recording: Recording | None, **options: object) -> str:
+    async def submit(self, client: Client, url: str, tape: Tape | None, **options: object) -> str:
         """Submit one address and enter it into the account as soon as the answer is there."""
-        self.unanswered.append((url, recording))
+        self.unanswered.append((url, tape))
         status, answer = await client.post("/api/transcribe", {"url": url, **options})
         assert status in {200, 202}, answer
-        self.unanswered.remove((url, recording))
+        self.unanswered.remove((url, tape))
         task_id = answer["data"]["task_id"]
-        self.accepted[task_id] = recording
+        self.accepted[task_id] = tape
         return task_id
 
-    async def keep_busy(self, in_flight: int, next_tape: Iterator[tuple[str, Recording | None]]) -> None:
+    async def keep_busy(self, in_flight: int, next_tape: Iterator[tuple[str, Tape | None]]) -> None:
         """Submit until so many are in flight, then whenever one has ended, for as long as the daemon lives.
 
         What an earlier daemon died of answering is submitted first: the same address is the same task.
@@ -103,10 +103,10 @@ class World:
                     await asyncio.sleep(0.2)
 
     async def _ask_again(self, client: Client) -> None:
-        for url, recording in [*self.unanswered]:
+        for url, tape in [*self.unanswered]:
             self.asked_twice.add(url)
-            await self.submit(client, url, recording)
-            self.unanswered.remove((url, recording))
+            await self.submit(client, url, tape)
+            self.unanswered.remove((url, tape))
 
     @property
     def events(self) -> int:
