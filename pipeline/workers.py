@@ -28,6 +28,7 @@ class Workers:
     def ask_to_end(self) -> None:
         """Have everything end that can be continued, and the rest at its end or after ``CHILDREN_S``."""
         self._house.stop.raise_now()
+        self._house.halt.on_raise(self._house.zygote.kill)
         asyncio.get_running_loop().call_later(CHILDREN_S, self._house.halt.raise_now)
 
     async def stop(self) -> None:
