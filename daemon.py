@@ -30,6 +30,7 @@ from pipeline.engine.local import LocalEngine
 from pipeline.engine.models import ModelShelf, Stock, resolve_auto
 from pipeline.events import EventBus
 from pipeline.executor import Executor, House
+from pipeline.heartbeat import Heartbeat
 from pipeline.http.deps import Deps, Missing
 from pipeline.http.server import HttpServer
 from pipeline.intake import Intake
@@ -41,6 +42,7 @@ from pipeline.ports import Channel
 from pipeline.progress_board import ProgressBoard
 from pipeline.reload import Reload
 from pipeline.rescuer import Rescuer
+from pipeline.retention import Retention
 from pipeline.roster import Roster
 from pipeline.service import LoopDied, Service, Watch, run_services
 from pipeline.store.sqlite import SqliteStore
@@ -81,7 +83,7 @@ async def _run(settings: Settings, load: LoadSettings, folder: DataFolder, keyri
     settings = _with_model(settings, devices)
 
     live, watch, bus = Live(settings), Watch(), EventBus()
-    bridge = Bridge(asyncio.get_running_loop())
+    bridge = Bridge(asyncio.get_running_loop(), watch.give_up)
     roster = Roster(folder.processes)
     for pid in roster.end_leftovers():
         log.warning("a process of a dead daemon was still there; it is ended", pid=pid)
@@ -122,12 +124,15 @@ async def _run(settings: Settings, load: LoadSettings, folder: DataFolder, keyri
 
     reload = Reload(live, lambda: _with_model(load(), devices), adopt, watch, reload_asked)
     workers = Workers(house, engine, settle_rest=dispatcher.settle_rest)
+    retention = Retention(house, watch)
     announcement = _Announcement(folder, server, devices, settings)
 
-    await store.open()
     try:
+        await store.open()
         services: list[Service] = [
+            Heartbeat(watch),
             Rescuer(house, ROUTE, bus),
+            retention,
             server,  # until the end: what is new is refused, what is asked is answered
             board,
             workers,

@@ -6,15 +6,19 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 
+import structlog
+
 from pipeline.core.lifecycle import Settled, Step, cancel, redeliver, retry
 from pipeline.core.notices import cancelled_notice
-from pipeline.core.task import Status, Task
+from pipeline.core.task import Artifacts, Status, Task
 from pipeline.errors import Conflict, InvalidValue, NotFound
 from pipeline.events import EventBus
 from pipeline.executor import Executor, House
 
 AUTO = "auto"
 """Go on from the first product that is missing."""
+
+log = structlog.get_logger()
 
 
 class Control:
@@ -94,6 +98,19 @@ class Control:
         if not await self._store.send_again(settled, expected=task.status):
             raise Conflict("it has just changed")
         self._tell(settled)
+
+    async def delete(self, task_id: str) -> None:
+        """Remove a finished task with everything that belongs to it; messages it has not sent are never sent.
+
+        Raises:
+            NotFound: there is no such task.
+            Conflict: it has not finished.
+        """
+        if not await self._store.delete(task_id):
+            task = await self._get(task_id)
+            raise Conflict(f"it is {task.status}: cancel it first")
+        await asyncio.to_thread(self._house.clear_work, task_id, Artifacts())
+        log.info("deleted", task=task_id)
 
     async def _get(self, task_id: str) -> Task:
         task = await self._store.get(task_id)

@@ -77,7 +77,8 @@ class Dispatcher:
         self.wake: Wakers | None = None
 
     async def start(self) -> None:
-        """Begin handing out work, and see to it that the usual model is here."""
+        """Note what there is to work with, begin handing out work, and see to it that the usual model is here."""
+        await self._store.note_devices(self._devices, time.time())
         self._shelf.want(self._house.settings.transcribe.model)
         self._watch.start("dispatch", self._dispatch_on())
         self._watch.start("settle", self._settle_on())
@@ -201,7 +202,7 @@ class Dispatcher:
         if placement is not None:
             self._running[placement.device] -= placement.slots
         task = await self._store.get(outcome.task_id)
-        if task is None or task.status.final:  # cancelled while a worker had it
+        if task is None or task.status.final:  # cancelled while a worker had it, and maybe deleted
             await self._let_go(outcome.task_id, task.artifacts if task else Artifacts())
             return
         settled = settle(task, outcome, self._route, self._retry, time.time(), random.random())  # noqa: S311 - jitter

@@ -9,7 +9,7 @@
     ├── Refusal                    a request is answered with this, nothing is stored
     │   ├── InvalidJson InvalidBody UnknownField InvalidValue ModelUnavailable
     │   ├── Unauthorized NotFound MethodNotAllowed NotAcceptable
-    │   ├── NotReady LayerAbsent Conflict IdempotencyConflict
+    │   ├── NotReady Expired LayerAbsent Conflict IdempotencyConflict
     │   ├── BodyTooLarge UnsupportedMediaType
     │   ├── QueueFull RateLimited ShuttingDown NoSpace DbBusy Internal
     │   └── UrlRefused
@@ -224,6 +224,13 @@ class NotReady(Refusal):
     message_zh = "文本还没有准备好：请稍后再取，或在任务接口上使用 ?wait=。"
 
 
+class Expired(Refusal):
+    """The text of this task is older than storage.result_days and was removed."""
+
+    type, status = "expired", 410
+    message_zh = "该任务的文本已超过 storage.result_days 规定的天数，已被删除。"
+
+
 class LayerAbsent(Refusal):
     """This task has no such layer: it is disabled, was skipped or failed."""
 
@@ -394,9 +401,9 @@ class SourceForbidden(StageFailed):
     type = "source_forbidden"
     message_zh = "网站拒绝访问这个视频。"
     cure = (
-        "Check that the video can be seen in this machine's region. If the site wants you to sign in, give its cookies "
-        "to the daemon (download.cookies_dir).",
-        "请确认视频在本机所在地区可以观看；若网站要求登录，请向服务提供该网站的 cookies（download.cookies_dir）。",
+        "If the site wants you to sign in, give its cookies to the daemon (download.cookies_dir); or it is closed to "
+        "this region.",
+        "若网站要求登录，请提供其 cookies（download.cookies_dir）；也可能不对本地区开放。",
     )
     retries = 1
 

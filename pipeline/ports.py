@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 from pipeline.config import Settings
 from pipeline.core.lifecycle import Delivery, Settled
 from pipeline.core.messages import Message, MessageState, Run
+from pipeline.core.placement import Device
 from pipeline.core.progress import Progress
 from pipeline.core.task import FREE, Artifacts, Lane, LayerState, Product, Stage, Status, Task, TaskWarning, Usage
 from pipeline.core.transcript import Segment
@@ -393,6 +394,22 @@ class TaskView:
     usage: Usage = FREE
 
 
+@dataclass(frozen=True, slots=True)
+class Retired:
+    """What was too old to be kept or listed any longer."""
+
+    tasks: tuple[str, ...]
+    """Ids of those removed whole."""
+    texts: tuple[str, ...]
+    """Ids of those whose text was removed."""
+    unlisted: int
+
+    @property
+    def count(self) -> int:
+        """How many tasks were changed."""
+        return len(self.tasks) + len(self.texts) + self.unlisted
+
+
 class TaskStore(Protocol):
     """Where tasks live. Every change is one transaction, durable when the call returns."""
 
@@ -579,3 +596,26 @@ class TaskStore(Protocol):
         ...
 
     async def messages(self, task_id: str) -> list[MessageRow]: ...
+
+    # keeping
+    async def delete(self, task_id: str) -> bool:
+        """Remove a finished task with everything that belongs to it; False if it has not finished."""
+        ...
+
+    async def retire(self, *, texts_before: float, tasks_before: float, limit: int) -> Retired:
+        """Remove what is old, of at most ``limit`` tasks of each kind; a task that still has something to send is kept.
+
+        Args:
+            texts_before: texts of tasks that finished before this time are removed.
+            tasks_before: tasks that finished before this time are no longer listed, and without a text removed.
+            limit: the rest is for the next call.
+        """
+        ...
+
+    async def give_space_back(self) -> bool:
+        """Give a little of the space that is not used any more back to the disk; False if there is none left."""
+        ...
+
+    async def note_devices(self, devices: Sequence[Device], now: float) -> None:
+        """Store which devices there are, in place of those stored before."""
+        ...

@@ -101,6 +101,10 @@ class Daemon:
         states = (_stat(entry) for entry in Path("/proc").iterdir() if entry.name.isdecimal())
         return {pid for pid, state, session in states if session == self.pid and state not in "ZX"}
 
+    def cpu_s(self) -> float:
+        """CPU seconds that the latest start has used in all its processes, those that have ended included."""
+        return sum(map(_cpu_ticks, self.processes())) / os.sysconf("SC_CLK_TCK")
+
     def rss_mb(self) -> float:
         """Resident memory of the daemon process itself, in MiB."""
         pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
@@ -121,6 +125,10 @@ class Daemon:
             raise
         return code
 
+    def ended(self, timeout_s: float) -> int:
+        """Wait until it has come to its end by itself; returns its exit code."""
+        return self._process.wait(timeout_s)
+
     def log(self) -> list[Json]:
         """Every line of the log file so far."""
         file = self.data / "logs" / "daemon.jsonl"
@@ -134,6 +142,15 @@ def _stat(entry: Path) -> tuple[int, str, int]:
     except (FileNotFoundError, ProcessLookupError):
         return int(entry.name), "X", 0
     return int(entry.name), state, int(session)
+
+
+def _cpu_ticks(pid: int) -> int:
+    """Read what a process and those of its children that have ended have used; nothing if it is gone by now."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return sum(map(int, fields[11:15]))
 
 
 def _is_news(line: str) -> bool:

@@ -24,8 +24,6 @@ NOT_IN_EFFECT = frozenset({
     "scheduler.min_batch_size",
     "scheduler.min_free_gb",
     "scheduler.performance_monitor_interval_s",
-    "storage.result_days",
-    "storage.task_days",
     "transcribe.idle_unload_s",
     "web.base_url",
     "web.timezone",

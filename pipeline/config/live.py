@@ -22,6 +22,8 @@ LIVE = frozenset({
     "llm.min_summary_chars",
     "log.level",
     "storage.min_free_gb",
+    "storage.result_days",
+    "storage.task_days",
     "wechat.language",
     "wechat.long_text_as_file_over",
     "wechat.notify",

@@ -315,8 +315,10 @@ class StorageSettings(Section):
     """What is kept, where and for how long."""
 
     dir: PathValue = Field(Path("data"), description="Data folder, relative to the working directory.")
-    result_days: int = Field(360, ge=1, le=36_500, description="Days a finished text is kept.")
-    task_days: int = Field(180, ge=1, le=36_500, description="Days a finished task is listed.")
+    result_days: int = Field(360, ge=1, le=36_500, description="Days a text is kept after its task has finished.")
+    task_days: int = Field(
+        180, ge=1, le=36_500, description="Days a task is listed after it has finished; one without a text then goes."
+    )
     keep_media: bool = Field(
         default=False, description="Whether media and audio stay when the transcript of a task is stored."
     )

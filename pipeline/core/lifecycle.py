@@ -286,12 +286,12 @@ def retry(task: Task, dropped: Collection[str], route: Sequence[Step], now: floa
         route: every stage in order.
         now: seconds since the epoch.
     """
-    again = {LAYER_OF[name] for name in dropped if name in LAYER_OF}
+    left = replace(task.artifacts, **dict.fromkeys(dropped))
+    again = {layer for name, layer in LAYER_OF.items() if getattr(left, name) is None}
     layers = tuple(
         (name, LayerState.PENDING if name in again and state is not LayerState.DISABLED else state)
         for name, state in task.layers
     )
-    left = replace(task.artifacts, **dict.fromkeys(dropped))
     started = replace(
         change(task, Cause.RETRIED, now), attempt=1, faults=(), blame=0.0, not_before=now, failure=None, warnings=()
     )

@@ -313,6 +313,12 @@ class Task:
     started_at: float | None = None
     finished_at: float | None = None
 
+    @property
+    def text_is_removed(self) -> bool:
+        """Whether it had a text that was too old to be kept."""
+        had_text = dict(self.layers).get("transcript") in {LayerState.DONE, LayerState.PARTIAL}
+        return had_text and self.artifacts.transcript is None
+
     def ended_by(self, fault: str) -> int:
         """How many attempts a kind of fault has ended."""
         return dict(self.faults).get(fault, 0)

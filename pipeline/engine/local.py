@@ -157,15 +157,14 @@ class DeviceHost:
         if folder is None:
             raise ModelMissing(task.options.model)
         wanted = self._settings.transcribe
-        usual = BATCH_ON_CPU if self._device == "cpu" else BATCH_ON_GPU
         return {
             "pcm_path": str(request.audio),
             "model_path": str(folder),
             "compute_type": wanted.compute_type,
-            "batch_size": usual if wanted.batch_size == "auto" else wanted.batch_size,
             "language": request.language,
             "hotwords": request.hotwords,
             "prompt": request.prompt,
+            "priority": int(task.priority),
             "resume_after_s": request.resume_after_s,
         }
 
@@ -226,7 +225,9 @@ class DeviceHost:
         self._end()
         self._socket_path.unlink(missing_ok=True)
         began = time.monotonic()
-        arguments = [self._program_name, str(self._socket_path), self._device]
+        wanted, usual = self._settings.transcribe.batch_size, BATCH_ON_CPU if self._device == "cpu" else BATCH_ON_GPU
+        batch_size = usual if wanted == "auto" else wanted
+        arguments = [self._program_name, str(self._socket_path), self._device, str(batch_size)]
         program = Program(f"asr-{self._device}", arguments, ENVIRONMENT | _threads(), self._roster)
         forget = stop.on_raise(program.kill)
         is_ready = program.wait_ready(READY_TIMEOUT_S)

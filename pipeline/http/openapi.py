@@ -166,7 +166,10 @@ def _leaves(refusal: type[Refusal]) -> Iterator[type[Refusal]]:
 def _responses(route: Route) -> Iterator[tuple[str, Json]]:
     for status, shapes in route.answers.items():
         bare = route.bare if status == HTTPStatus.OK else ()
-        yield str(status), {"description": HTTPStatus(status).phrase, "content": _content(status, shapes, bare)}
+        response: Json = {"description": HTTPStatus(status).phrase}
+        if content := _content(status, shapes, bare):
+            response["content"] = content
+        yield str(status), response
     if route.bare and HTTPStatus.OK not in route.answers:
         yield "200", {"description": "OK", "content": _content(200, (), route.bare)}
     by_status: dict[int, list[type[Refusal]]] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pipeline.errors import (
     BodyTooLarge,
     Conflict,
+    Expired,
     IdempotencyConflict,
     InvalidBody,
     InvalidJson,
@@ -49,13 +50,20 @@ ROUTES: tuple[Route, ...] = (
         refusals=(NotFound,),
     ),
     Route(
+        "DELETE",
+        "/api/task/{task_id}",
+        views_control.delete,
+        answers={204: ()},
+        refusals=(NotFound, Conflict, NoSpace),
+    ),
+    Route(
         "GET",
         "/api/task/{task_id}/result",
         views.task_result,
         query=frozenset({"format", "layer"}),
         answers={200: (shapes.TaskResult,)},
         bare=tuple(MEDIA_TYPES.values()),
-        refusals=(NotFound, NotReady, LayerAbsent),
+        refusals=(NotFound, NotReady, Expired, LayerAbsent),
     ),
     Route(
         "GET",

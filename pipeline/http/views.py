@@ -9,7 +9,7 @@ from dataclasses import replace
 from aiohttp import web
 
 from pipeline.core.task import Status
-from pipeline.errors import MethodNotAllowed, NotFound
+from pipeline.errors import Expired, MethodNotAllowed, NotFound
 from pipeline.http import query, show
 from pipeline.http.answers import answer, bare_answer
 from pipeline.http.body import read_object
@@ -109,6 +109,8 @@ async def task_result(deps: Deps, call: Call) -> web.StreamResponse:
     check_pair(form, wanted)
     task = (await find_task(deps, call)).task
     layer = choose_layer(task, wanted)
+    if task.text_is_removed:
+        raise Expired
     segments = await deps.store.segments(task.id)
     made = result(layer, task, segments)
     if form is not Format.JSON:

@@ -1,6 +1,8 @@
-"""The views of what an owner may still ask of a task: cancel, retry, redeliver."""
+"""The views of what an owner may still ask of a task: cancel, retry, redeliver, delete."""
 
 from __future__ import annotations
+
+from http import HTTPStatus
 
 from aiohttp import web
 
@@ -36,3 +38,10 @@ async def redeliver(deps: Deps, call: Call) -> web.StreamResponse:
     task = (await find_task(deps, call)).task
     await deps.control.redeliver(task.id)
     return answer({"task_id": task.id, "status": "processing"}, status=202, message="accepted")
+
+
+async def delete(deps: Deps, call: Call) -> web.StreamResponse:
+    """Remove a finished task, its text, its messages and its files."""
+    task = (await find_task(deps, call)).task
+    await deps.control.delete(task.id)
+    return web.Response(status=HTTPStatus.NO_CONTENT)

@@ -34,6 +34,8 @@ _DAMAGED = (
 _NEWER = "start the newer release again, or restore the copy it made 请使用较新的版本启动，或恢复升级前的副本"
 _NOT_LOCAL = "put storage.dir on a local disk 请将 storage.dir 设在本地磁盘上"
 
+_INCREMENTAL = 2
+
 _OF_THE_CONTENT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
 """Result codes that say that the file is read well but holds something else than it should."""
 
@@ -96,8 +98,16 @@ def _migrate(conn: sqlite3.Connection, path: Path, migrations: Sequence[str]) ->
         raise _unusable(path, f"version {version} is from a newer release; this one knows {len(migrations)}", _NEWER)
     if 0 < version < len(migrations):
         _keep_copy(conn, path.with_name(f"{path.stem}.v{version}{path.suffix}"))
+    _let_shrink(conn)
     for number, script in enumerate(migrations[version:], start=version + 1):
         conn.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
+
+
+def _let_shrink(conn: sqlite3.Connection) -> None:
+    """Keep track of free pages, so that they can be given back; a store that does not yet is written anew, once."""
+    if conn.execute("PRAGMA auto_vacuum").fetchone()[0] != _INCREMENTAL:
+        conn.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        conn.execute("VACUUM")
 
 
 def _keep_copy(conn: sqlite3.Connection, copy: Path) -> None:

@@ -160,7 +160,7 @@ def columns_of_segment(task_id: str, segment: Segment) -> dict[str, Any]:
     """The columns of a segment."""
     return {
         "task_id": task_id,
-        "id": segment.id,
+        "segment": segment.id,
         "start_s": segment.start,
         "end_s": segment.end,
         "text": segment.text,

@@ -17,6 +17,7 @@ SELECT task.*,
 -- name: same_work
 SELECT id, status FROM task
  WHERE work_key = :work_key AND status NOT IN ('failed', 'cancelled', 'timeout')
+   AND (status <> 'completed' OR sequence IS NOT NULL)  -- its text is still kept
  ORDER BY number DESC LIMIT 1;
 
 -- name: count_unfinished
@@ -90,6 +91,7 @@ UPDATE task
    SET status = :status, stage = :stage, waiting_for = :waiting_for, attempt = :attempt, not_before = :not_before,
        layers = :layers, warnings = :warnings, failure = :failure, faults = :faults, blame = :blame,
        started_at = :started_at, updated_at = :updated_at, finished_at = :finished_at,
+       listed = listed OR :finished_at IS NULL,
        running_boot = :running_boot, at_work = 0,
        percent = CASE WHEN :status = 'completed' THEN 100.0 ELSE percent END
  WHERE id = :id AND status = :expected;
@@ -165,7 +167,7 @@ UPDATE task
 
 -- name: keep_segment
 INSERT INTO segment (task_id, id, start_s, end_s, text, words)
-VALUES (:task_id, :id, :start_s, :end_s, :text, :words)
+SELECT id, :segment, :start_s, :end_s, :text, :words FROM task WHERE id = :task_id
 ON CONFLICT (task_id, id) DO NOTHING;
 
 -- name: segments
@@ -320,7 +322,7 @@ SELECT id FROM task WHERE id = :id AND owner = :owner;
 
 -- name: page
 SELECT id, number FROM task
- WHERE owner = :owner AND number < :before
+ WHERE owner = :owner AND listed = 1 AND number < :before
    AND (:status IS NULL OR status = :status)
    AND (:since IS NULL OR created_at >= :since)
    AND (:q IS NULL OR instr(search, :q) > 0)
@@ -354,3 +356,50 @@ SELECT run.task_id AS id,
 SELECT message.* FROM run JOIN message ON message.run_id = run.id
  WHERE run.task_id = :task_id
  ORDER BY run.id, message.id;
+
+---------------------------------------------------------------------------------------------------
+-- Keeping, and forgetting what is old or no longer wanted
+
+-- name: delete_task
+DELETE FROM task WHERE id = :id AND status IN ('completed', 'failed', 'cancelled', 'timeout');
+
+-- name: outdated_tasks
+SELECT id FROM task
+ WHERE finished_at < :tasks_before AND running_boot IS NULL
+   AND (sequence IS NULL OR finished_at < :texts_before)
+   AND NOT EXISTS (SELECT 1 FROM run JOIN message ON message.run_id = run.id
+                    WHERE run.task_id = task.id AND message.state IN ('planned', 'sending', 'in_doubt'))
+ ORDER BY finished_at LIMIT :limit;
+
+-- name: outdated_texts
+SELECT id FROM task
+ WHERE finished_at < :texts_before AND running_boot IS NULL AND sequence IS NOT NULL
+   AND NOT EXISTS (SELECT 1 FROM run JOIN message ON message.run_id = run.id
+                    WHERE run.task_id = task.id AND message.state IN ('planned', 'sending', 'in_doubt'))
+ ORDER BY finished_at LIMIT :limit;
+
+-- name: drop_text
+DELETE FROM artifact WHERE task_id = :id AND name <> 'media';
+
+-- name: drop_runs
+DELETE FROM run WHERE task_id = :id;
+
+-- name: unlist_outdated
+UPDATE task SET listed = 0
+ WHERE id IN (SELECT id FROM task
+               WHERE finished_at < :tasks_before AND running_boot IS NULL AND listed = 1 AND sequence IS NOT NULL
+                 AND NOT EXISTS (SELECT 1 FROM run JOIN message ON message.run_id = run.id
+                                  WHERE run.task_id = task.id AND message.state IN ('planned', 'sending', 'in_doubt'))
+               ORDER BY finished_at LIMIT :limit);
+
+-- name: free_pages
+PRAGMA freelist_count;
+
+-- name: give_pages_back
+PRAGMA incremental_vacuum(256);
+
+-- name: forget_devices
+DELETE FROM device;
+
+-- name: note_device
+INSERT INTO device (id, name, memory_mb, found_at) VALUES (:id, :name, :memory_mb, :now);

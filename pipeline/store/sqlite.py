@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipeline.core.lifecycle import Delivery, Settled, Step
 from pipeline.core.messages import Message, MessageState, Run
+from pipeline.core.placement import Device
 from pipeline.core.progress import Progress
 from pipeline.core.task import Lane, Stage, Status, Task, TaskWarning
 from pipeline.core.transcript import Segment
@@ -24,11 +25,12 @@ from pipeline.ports import (
     Replayed,
     Reply,
     RequestKey,
+    Retired,
     TaskView,
     TooLong,
     Write,
 )
-from pipeline.store import _file, _keys, _outbox, _tasks, _views
+from pipeline.store import _file, _keeping, _keys, _outbox, _tasks, _views
 from pipeline.store._unit import UnitsOfWork
 
 
@@ -206,3 +208,17 @@ class SqliteStore:
 
     async def messages(self, task_id: str) -> list[MessageRow]:
         return await self._units.read(lambda conn: _outbox.messages(conn, task_id))
+
+    # Keeping
+
+    async def delete(self, task_id: str) -> bool:
+        return await self._units.write(lambda conn: _keeping.delete(conn, task_id))
+
+    async def retire(self, *, texts_before: float, tasks_before: float, limit: int) -> Retired:
+        return await self._units.write(lambda conn: _keeping.retire(conn, texts_before, tasks_before, limit))
+
+    async def give_space_back(self) -> bool:
+        return await self._units.write(_keeping.give_space_back)
+
+    async def note_devices(self, devices: Sequence[Device], now: float) -> None:
+        await self._units.write(lambda conn: _keeping.note_devices(conn, devices, now))

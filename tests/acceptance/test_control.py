@@ -23,6 +23,12 @@ async def cancel(client: Client, task_id: str) -> None:
     assert time.monotonic() - began < ENDS_WITHIN_S
 
 
+async def delete(client: Client, task_id: str) -> int:
+    """Ask for the end of everything that is known of a task."""
+    async with client.session.delete(f"/api/task/{task_id}") as answer:
+        return answer.status
+
+
 async def test_a_cancel_ends_the_work_at_every_stage_and_frees_its_slot(site: Site, wecom: WeCom, start: Start) -> None:
     """A cancel ends the work at every stage and frees its slot: the last video of the queue is done all the same."""
     answer = wecom.gate("answer")
@@ -46,7 +52,11 @@ async def test_a_cancel_ends_the_work_at_every_stage_and_frees_its_slot(site: Si
         last_id = await client.submit(last.url)
 
         for task_id in (sending, speaking, looked_at, downloading, queued):
+            assert 409 == await delete(client, task_id)
             await cancel(client, task_id)
+        for task_id in (speaking, downloading, queued):
+            assert 204 == await delete(client, task_id)
+            assert 404 == await delete(client, task_id)
         answer.open()
         assert "completed" == (await client.finished(last_id))["status"]
         await check_texts(client, [last_id], [last])

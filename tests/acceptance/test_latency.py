@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
+
+import pytest
 
 from tests.acceptance.conftest import Start
 from tests.acceptance.logbook import said
 from tests.acceptance.videos import serve_story
-from tests.daemon import Client
+from tests.daemon import Client, Daemon
 from tests.fakes.site import Reply, Site
 
 PER_SECOND = 20
@@ -18,37 +23,96 @@ COUNT = PER_SECOND * SECONDS
 SLOWEST_S = 0.050
 ATTEMPTS = 2
 """One hiccup of a shared machine delays two submits in a row, which is more than 1 %: it may not strike twice."""
+BUSY = 0.8
 CORES = os.cpu_count() or 1
+CLOCK_HZ = os.sysconf("SC_CLK_TCK")
 
 
+@dataclass(frozen=True)
+class Usage:
+    """CPU seconds: of the whole machine since it was started, and of the daemon and us."""
+
+    busy_s: float
+    idle_s: float
+    ours_s: float
+
+    @classmethod
+    def now(cls, daemon: Daemon) -> Self:
+        """Read the counters; time that the machine's host took for others counts as busy."""
+        fields = Path("/proc/stat").read_text(encoding="ascii").splitlines()[0].split()[1:9]
+        user, nice, system, idle, iowait, irq, softirq, steal = (int(ticks) / CLOCK_HZ for ticks in fields)
+        busy = user + nice + system + irq + softirq + steal
+        return cls(busy, idle + iowait, daemon.cpu_s() + time.process_time())
+
+    def since(self, then: Usage) -> Usage:
+        """What has been used between then and now."""
+        return Usage(self.busy_s - then.busy_s, self.idle_s - then.idle_s, self.ours_s - then.ours_s)
+
+    @property
+    def load(self) -> float:
+        """The share of the machine's time in which it was busy."""
+        return self.busy_s / (self.busy_s + self.idle_s)
+
+    @property
+    def left_to_us(self) -> float:
+        """The share of the machine's time that nobody else took."""
+        return (self.idle_s + self.ours_s) / (self.busy_s + self.idle_s)
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One measurement: seconds from the moment at which a submit was due to its answer, sorted, and what was used."""
+
+    waits_s: list[float]
+    usage: Usage
+
+    @property
+    def p99_s(self) -> float:
+        """The 99th percentile."""
+        return self.waits_s[int(len(self.waits_s) * 0.99)]
+
+    @property
+    def allowed_s(self) -> float:
+        """The slowest it may be: longer by as much as others had of the machine."""
+        return SLOWEST_S / self.usage.left_to_us
+
+    def __str__(self) -> str:
+        """Write the figures."""
+        median = self.waits_s[len(self.waits_s) // 2]
+        return (
+            f"p50 {1000 * median:.1f} ms, p99 {1000 * self.p99_s:.1f} of {1000 * self.allowed_s:.1f} ms, "
+            f"cores {self.usage.load:.0%} busy, {self.usage.left_to_us:.0%} left to us"
+        )
+
+
+@pytest.mark.alone
 async def test_submits_are_quick_under_full_load(site: Site, start: Start) -> None:
     """Of 20 submits a second, 99 % are answered within 50 ms while every core recognizes speech."""
     long_ones = [serve_story(site, number, 300) for number in range(CORES + 1)]
     silent = Reply(gate=site.gate("never"))
     urls = [site.serve(f"/quick-{number}.wav", silent) for number in range(ATTEMPTS * COUNT)]
     daemon = start(concurrent={"queue_size": len(urls)}, scheduler={"max_tasks_per_gpu": len(long_ones)})
+    attempts: list[Attempt] = []
     async with Client(daemon) as client:
         ids = [await client.submit(video.url) for video in long_ones]
         await said(daemon, "cause=placed", times=len(ids))
-        for attempt in range(ATTEMPTS):
-            p99, figures = await _measure(client, urls[attempt::ATTEMPTS])
-            print(figures)  # noqa: T201 - shown by pytest -s
-            if p99 <= SLOWEST_S:
+        while len(attempts) < ATTEMPTS:
+            attempts.append(await _measure(daemon, client, urls[len(attempts) :: ATTEMPTS]))
+            print(attempts[-1])  # noqa: T201 - shown by pytest -s
+            if attempts[-1].p99_s <= attempts[-1].allowed_s:
                 break
         stages = [(await client.state(task_id))["stage"] for task_id in ids]
     assert stages.count("transcribe") >= CORES, "the load ended before the measurement"
-    assert p99 <= SLOWEST_S, figures
+    assert attempts[-1].p99_s <= attempts[-1].allowed_s, [*map(str, attempts)]
 
 
-async def _measure(client: Client, urls: list[str]) -> tuple[float, str]:
-    """Submit all while the cores are busy; returns the 99th percentile in seconds, and the figures in words."""
-    busy, idle = _cpu_ticks()
+async def _measure(daemon: Daemon, client: Client, urls: list[str]) -> Attempt:
+    """Submit all while the cores are busy."""
+    before = Usage.now(daemon)
     waits = sorted(await _submit_on_schedule(client, urls))
-    busy, idle = (now - then for now, then in zip(_cpu_ticks(), (busy, idle), strict=True))
-    load = busy / (busy + idle)
-    assert load > 0.8
-    median, p99 = (waits[int(len(waits) * share)] for share in (0.5, 0.99))
-    return p99, f"p50 {1000 * median:.1f} ms, p99 {1000 * p99:.1f} ms, cores {load:.0%} busy"
+    attempt = Attempt(waits, Usage.now(daemon).since(before))
+    assert attempt.usage.load > BUSY
+    return attempt
 
 
 async def _submit_on_schedule(client: Client, urls: list[str]) -> list[float]:
@@ -62,11 +126,3 @@ async def _submit_on_schedule(client: Client, urls: list[str]) -> list[float]:
         return loop.time() - due
 
     return await asyncio.gather(*(submit(url, begin + place / PER_SECOND) for place, url in enumerate(urls)))
-
-
-def _cpu_ticks() -> tuple[int, int]:
-    """Read how long the machine's cores have been busy and idle."""
-    user, nice, system, idle, iowait, irq, softirq, *_ = map(
-        int, Path("/proc/stat").read_text().splitlines()[0].split()[1:]
-    )
-    return user + nice + system + irq + softirq, idle + iowait

@@ -56,7 +56,7 @@ async def test_every_robot_gets_whole_runs_in_the_order_of_the_transcripts(
         planned = [await _planned(client, task_id) for task_id in ids]
         of_team = sum(len(messages) // 2 for messages in planned)
         await wecom.until(lambda _: len(wecom.robot("team").accepted) == of_team, 60)
-        assert 1 == gate.held
+        await wecom.until(lambda _: gate.held == 1)
         gate.open()
         states = await asyncio.gather(*map(client.finished, ids))
         assert [len(messages) for messages in planned] == [state["messages"]["sent"] for state in states]

@@ -13,13 +13,18 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.core.lifecycle import cancel
+from pipeline.core.messages import Kind, Message
+from pipeline.core.placement import Device
+from pipeline.core.task import Priority, Status
 from pipeline.core.transcript import Segment
 from pipeline.errors import DataFolderUnusable, Interrupted
 from pipeline.store import _file
 from pipeline.store._sql import MIGRATIONS, SQL
 from pipeline.store.sqlite import SqliteStore
-from tests.contract.examples import MADE, ROUTE, add, compose, run, task
+from tests.contract.examples import MADE, NOW, ROUTE, add, compose, run, task
 
+CLOSING = Message(None, None, Kind.NOTICE, "text", "cancelled")
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -67,7 +72,7 @@ async def refusal(path: Path) -> str:
     return caught.value.message
 
 
-@pytest.mark.parametrize("lines", random.sample(range(1, 400), 3))
+@pytest.mark.parametrize("lines", random.sample(range(1, 400), 3), ids=["once", "again", "and again"])
 async def test_answered_add_survives_kill(path: Path, lines: int) -> None:
     """Every task whose add was answered is there after the process was killed at a random moment."""
     child = await asyncio.create_subprocess_exec(
@@ -265,3 +270,78 @@ async def test_deleting_a_task_leaves_nothing_of_it(path: Path) -> None:
         conn.execute("DELETE FROM task")
         after = tuple(conn.execute(rest).fetchone())
     assert ((len(MADE), 1, 1, 1), (0, 0, 0, 0)) == (before, after)
+
+
+V3 = Path(__file__).with_name("store-v3.sql")
+
+
+def dump(path: Path) -> dict[str, list[dict[str, object]]]:
+    """Read every row of the tables that version 3 had."""
+    with closing(sqlite3.connect(path)) as conn:
+        conn.row_factory = sqlite3.Row
+        tables = ("task", "artifact", "segment", "run", "message", "transcript_counter")
+        return {table: [dict(row) for row in conn.execute(f"SELECT * FROM {table}")] for table in tables}  # noqa: S608 - names of ours
+
+
+async def test_a_store_of_version_3_keeps_all_its_rows(path: Path) -> None:
+    """A store of version 3 is brought up to date with every row, and the copy that an older release knows is kept."""
+    with closing(sqlite3.connect(path)) as conn:
+        conn.executescript(V3.read_text(encoding="utf-8"))
+    before = dump(path)
+    store = SqliteStore(path, ROUTE, "boot")
+    await store.open()
+    await store.close()
+    after = dump(path)
+    for table, rows in before.items():
+        kept = [name for name in rows[0] if name in after[table][0]]
+        assert [[row[name] for name in kept] for row in rows] == [[row[name] for name in kept] for row in after[table]]
+    copy = path.with_name("tasks.v3.db")
+    assert before == dump(copy)
+    with closing(sqlite3.connect(copy)) as conn:
+        _file.prepare(conn, copy, MIGRATIONS[:3])
+
+
+async def test_an_older_release_refuses_the_store(path: Path) -> None:
+    """A release that knows less leaves a newer store as it is, and says so."""
+    await filled(path)
+    before = content(path)
+    with closing(sqlite3.connect(path)) as conn, pytest.raises(DataFolderUnusable, match="from a newer release"):
+        _file.prepare(conn, path, MIGRATIONS[:3])
+    assert before == content(path)
+
+
+VIEWS = {
+    "tasks": "task_id status priority created_at started_at completed_at progress error_message client_ip source_lang "
+    "target_lang via_eng file_count total_file_size",
+    "task_queue": "id task_id priority created_at assigned_gpu assigned_at",
+    "gpu_status": "gpu_id device_name memory_total memory_used memory_free utilization temperature is_available "
+    "current_task_id",
+}
+
+
+@pytest.mark.parametrize("view", VIEWS)
+async def test_view_has_its_columns(path: Path, view: str) -> None:
+    """The tables of the united systems are there as views, with the same columns."""
+    await filled(path)
+    with closing(sqlite3.connect(path)) as conn:
+        found = conn.execute(f"SELECT * FROM {view}").description  # noqa: S608 - a name of ours
+        assert VIEWS[view].split() == [column[0] for column in found]
+
+
+async def test_views_show_tasks_queue_and_devices(path: Path) -> None:
+    """While the store is open, the views show its tasks, those that are unfinished, and the devices."""
+    store = SqliteStore(path, ROUTE, "boot")
+    await store.open()
+    await compose(store, "a", run("1"))
+    await add(store, "b", priority=Priority.HIGH)
+    await store.note_devices([Device("cpu", "CPU", 1)], NOW)
+    await store.note_devices([Device("cuda:0", "A card", 2, 8192)], NOW)
+    await store.end(cancel(task("b"), NOW + 0.5), expected=Status.PENDING, closing=CLOSING)
+    with closing(sqlite3.connect(path)) as conn:
+        shown = conn.execute("SELECT task_id, status, completed_at, total_file_size FROM tasks ORDER BY 1").fetchall()
+        queue = conn.execute("SELECT task_id, priority FROM task_queue").fetchall()
+        gpus = conn.execute("SELECT gpu_id, device_name, memory_total, is_available FROM gpu_status").fetchall()
+    await store.close()
+    assert [("a", "processing", None, 12_345), ("b", "cancelled", "2027-01-15T08:00:00.500Z", None)] == shown
+    assert [("a", 2)] == queue
+    assert [("cuda:0", "A card", 8192, 1)] == gpus

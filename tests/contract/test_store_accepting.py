@@ -36,7 +36,7 @@ from pipeline.ports import (
     TaskStore,
 )
 from tests.contract.conftest import SqliteStores
-from tests.contract.examples import MEDIA, NOW, add, add_for, claimed, task
+from tests.contract.examples import MEDIA, NOW, add, add_for, claimed, keep_until, task
 
 RICH = task(
     "rich",
@@ -90,6 +90,7 @@ async def test_unknown_task(store: TaskStore) -> None:
 async def test_same_work(store: TaskStore, status: Status) -> None:
     """Work that is waiting, running or completed is given back; work that came to nothing is done anew."""
     await add(store, "old", work="work")
+    await keep_until(store, "old", None)
     settled = Settled(task("old", status=status), Cause.CLAIMED)
     await store.save(settled, expected=Status.PENDING)
     fruitless = status in {Status.FAILED, Status.CANCELLED, Status.TIMEOUT}

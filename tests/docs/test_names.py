@@ -2,12 +2,15 @@
 
 import functools
 import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from pipeline.config import Settings
 from pipeline.http.routes import ROUTES
+from pipeline.store._sql import MIGRATIONS
 from tests.docs.pages import ROOT, inline_code, page, page_names
 from tests.docs.tree import PRODUCT, defined, imports, source_files, texts
 from tools.make_docs import DOCUMENTS
@@ -16,7 +19,7 @@ WRITTEN = [name for name in page_names() if name not in DOCUMENTS]
 MADE_BY_THE_DAEMON = {"data/token", "data/daemon.json"}
 
 _DEFINITION = re.compile(r"([\w./-]+\.py): ([\w.]+)")
-_ROUTE = re.compile(r"(?:GET|POST) [\w/{}]+")
+_ROUTE = re.compile(r"(?:GET|POST|DELETE) [\w/{}]+")
 _PATH = re.compile(r"[\w.-]+/[\w./-]*|[\w-]+\.(?:py|cfg|toml)")
 _MEMBER = re.compile(r"(\w+)\.(\w+)")
 _WORD = re.compile(r"_?[a-z]+_\w+|[A-Z]\w*[a-z]\w*|[A-Z]+_[A-Z_]+")
@@ -52,10 +55,18 @@ def exists(code: str, folder: Path) -> bool:
     return not _WORD.fullmatch(code) or code in known_words()
 
 
+def names_in_the_database() -> set[str]:
+    """Name every table and view, and every column of them."""
+    with closing(sqlite3.connect(":memory:")) as conn:
+        conn.executescript("".join(MIGRATIONS))
+        rows = conn.execute("SELECT s.name, c.name FROM sqlite_schema AS s JOIN pragma_table_info(s.name) AS c")
+        return {name for row in rows for name in row}
+
+
 @functools.cache
 def known_words() -> frozenset[str]:
-    """Everything the product defines, says in a string, or imports."""
-    words: set[str] = set()
+    """Everything the product defines, says in a string, or imports, and what its database has."""
+    words = names_in_the_database()
     for path in source_files(*PRODUCT):
         words |= texts(path) | {each.module for each in imports(path)}
         words |= defined(path) | {name.rpartition(".")[2] for name in defined(path)}

@@ -157,12 +157,12 @@ class Llm(LoopbackServer):
             port: 0 takes a free one.
             tell: called with a line for each question.
         """
-        super().__init__(port=port, tell=tell)
+        self._asked: Record[Asked] = Record()
+        super().__init__(self._asked, port=port, tell=tell)
         self.faults: deque[Fault | None] = deque()
         """Applied to the next questions, one each in turn; None lets one pass."""
         self.fault_of: Callable[[Asked], Fault | None] = lambda _: None
         """Chooses the fault of every question for which nothing is scripted."""
-        self._asked: Record[Asked] = Record()
 
     @property
     def base_url(self) -> str:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import threading
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from aiohttp import web
 
@@ -36,7 +36,7 @@ class Record(Generic[T]):
             self._changed.notify_all()
 
     def touch(self) -> None:
-        """Wake those who wait, because an item has changed."""
+        """Wake those who wait, because something they may look at has changed."""
         with self._changed:
             self._changed.notify_all()
 
@@ -68,8 +68,9 @@ class Record(Generic[T]):
 class Gate:
     """Holds requests until a test opens it; once open, it stays open."""
 
-    def __init__(self) -> None:
-        """Begin closed."""
+    def __init__(self, on_held: Callable[[], None]) -> None:
+        """Begin closed; ``on_held`` is called whenever one more request waits here."""
+        self._on_held = on_held
         self._lock = threading.Lock()
         self._is_open = False
         self._held: list[Future[None]] = []
@@ -96,6 +97,7 @@ class Gate:
                 return
             future: Future[None] = Future()
             self._held.append(future)
+        self._on_held()
         await asyncio.wrap_future(future)
 
 
@@ -106,15 +108,17 @@ class LoopbackServer:
     Started again, it has the same address as before.
     """
 
-    def __init__(self, *, port: int = 0, tell: Callable[[str], None] | None = None) -> None:
+    def __init__(self, record: Record[Any], *, port: int = 0, tell: Callable[[str], None] | None = None) -> None:
         """Prepare a server.
 
         Args:
+            record: what arrives; who waits for it to be as it should be may look at the gates, too.
             port: 0 takes a free one at the first start.
             tell: called with a line for each thing that happens, for those who watch by hand.
         """
         self.port = port
         self.tell = tell or (lambda _: None)
+        self._record = record
         self._runner: web.ServerRunner | None = None
         self._gates: dict[str, Gate] = {}
 
@@ -153,7 +157,7 @@ class LoopbackServer:
 
     def gate(self, name: str) -> Gate:
         """Return the gate of this name, closed when first asked for."""
-        return self._gates.setdefault(name, Gate())
+        return self._gates.setdefault(name, Gate(self._record.touch))
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""

@@ -124,8 +124,8 @@ class Site(LoopbackServer):
 
     def __init__(self, *, port: int = 0, tell: Callable[[str], None] | None = None) -> None:
         """Prepare a site without pages; every path is 404 until something is served there."""
-        super().__init__(port=port, tell=tell)
         self._visits: Record[Visit] = Record()
+        super().__init__(self._visits, port=port, tell=tell)
         self._replies: dict[str, Iterator[Reply]] = {}
 
     def serve(self, path: str, *replies: Reply) -> str:

@@ -179,13 +179,13 @@ class WeCom(LoopbackServer):
             clock: seconds for the rate, monotonic.
             tell: called with a line for each arrival.
         """
-        super().__init__(port=port, tell=tell)
+        self._arrivals: Record[Arrival] = Record()
+        super().__init__(self._arrivals, port=port, tell=tell)
         self.keys = set(keys)
         self._takes_any_key = not keys
         self._per_minute = per_minute
         self._clock = clock
         self._robots: dict[str, Robot] = {}
-        self._arrivals: Record[Arrival] = Record()
 
     def webhook(self, key: str) -> str:
         """Return the address of a robot, as the configuration takes it."""

@@ -170,8 +170,7 @@ async def test_a_gate_holds_requests_until_it_opens(site: Site, client: aiohttp.
             return await answer.read()
 
     held = [asyncio.create_task(fetch()) for _ in range(5)]
-    await site.until(lambda visits: len(visits) == 5)
-    assert 5 == gate.held
+    await site.until(lambda _: gate.held == 5)
     assert not any(visit.ended_at for visit in site.requests)
     gate.open()
     assert [b"in"] * 5 == await asyncio.gather(*held)

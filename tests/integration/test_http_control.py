@@ -179,3 +179,26 @@ async def test_a_task_of_another_owner_is_not_there(api: Api) -> None:
     """What is not the caller's is not there, whatever is asked of it."""
     answers = [await post(api, "0" * 26, wish) for wish in ("cancel", "retry", "redeliver")]
     assert [(404, "not_found")] * 3 == answers
+
+
+async def test_a_finished_task_is_deleted(api: Api) -> None:
+    """A finished task is deleted with its text and messages; it is unknown from then on, and may be submitted anew."""
+    life = await completed(api)
+    deleted = await api.request("DELETE", f"/api/task/{life.task_id}")
+    assert (204, b"") == (deleted.status, deleted.body)
+    for rest in ("", "/result", "/messages"):
+        assert 404 == (await api.get(f"/api/task/{life.task_id}{rest}")).status
+    assert 404 == (await api.request("DELETE", f"/api/task/{life.task_id}")).status
+    assert life.task_id != await api.submitted(url="https://site.example.com/1")
+
+
+async def test_an_unfinished_task_is_not_deleted(api: Api) -> None:
+    """A task that waits or is worked on is not deleted before it is cancelled, and then at once."""
+    task_id = await api.submitted()
+    for prepare in (None, Life(api, task_id).claimed):
+        if prepare:
+            await prepare()
+        refused = await api.request("DELETE", f"/api/task/{task_id}")
+        assert (409, "conflict") == (refused.status, refused.error["type"])
+    await post(api, task_id, "cancel")
+    assert 204 == (await api.request("DELETE", f"/api/task/{task_id}")).status

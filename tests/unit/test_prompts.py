@@ -99,7 +99,7 @@ def test_answer_in_a_reply(reply: str, expected: str) -> None:
 
 def test_long_blank_replies_are_read_quickly() -> None:
     """A reply of a megabyte of nothing takes less than a second, whatever marks it has."""
-    began = time.monotonic()
+    began = time.process_time()
     assert "" == _prompts.answer_in(f"[answer {MARK}]" + " \n" * 500_000)
     assert "" == _prompts.answer_in("\n " * 500_000)
-    assert time.monotonic() - began < 1
+    assert time.process_time() - began < 1

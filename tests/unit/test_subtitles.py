@@ -105,9 +105,9 @@ def test_long_paragraph_is_quick() -> None:
     """A paragraph of six thousand changed characters over three hundred segments takes less than two seconds."""
     segments = said(*(f"第{number}句话说的是红色的船和蓝色的水杯" for number in range(300)))
     text = "，".join(segment.text.replace("红", "绿") for segment in segments)
-    began = time.monotonic()
+    began = time.process_time()
     cues = cues_of_paragraphs([Paragraph(0.0, 600.0, text)], segments)
-    assert time.monotonic() - began < 2.0
+    assert time.process_time() - began < 2.0
     assert 300 == len(cues)
 
 

@@ -86,9 +86,9 @@ def test_limit_must_hold_one_character() -> None:
 def test_cutting_takes_linear_time(unit: str) -> None:
     """200 kB of the same thing again and again is cut in far less than half a second."""
     text = unit * (200_000 // len(unit.encode()))
-    began = time.perf_counter()
+    began = time.process_time()
     assert text == "".join(cut(text, 2038))
-    assert time.perf_counter() - began < 0.5
+    assert time.process_time() - began < 0.5
 
 
 @pytest.mark.parametrize("character", CHARACTERS)
