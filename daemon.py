@@ -28,6 +28,7 @@ from pipeline.dispatcher import Dispatcher, Wakers
 from pipeline.engine.devices import find_devices
 from pipeline.engine.local import LocalEngine
 from pipeline.engine.models import ModelShelf, Stock, resolve_auto
+from pipeline.errors import DataFolderUnusable
 from pipeline.events import EventBus
 from pipeline.executor import Executor, House
 from pipeline.heartbeat import Heartbeat
@@ -69,7 +70,9 @@ def serve(load: LoadSettings) -> int:
             log.warning("not in effect yet", keys=idle)
         try:
             asyncio.run(_run(settings, load, folder, keyring))
-        except LoopDied:
+        except LoopDied as died:
+            if isinstance(died.__cause__, DataFolderUnusable):
+                raise died.__cause__ from None
             return FAILED
     return FINE
 
@@ -84,9 +87,7 @@ async def _run(settings: Settings, load: LoadSettings, folder: DataFolder, keyri
 
     live, watch, bus = Live(settings), Watch(), EventBus()
     bridge = Bridge(asyncio.get_running_loop(), watch.give_up)
-    roster = Roster(folder.processes)
-    for pid in roster.end_leftovers():
-        log.warning("a process of a dead daemon was still there; it is ended", pid=pid)
+    roster = _clean_roster(folder)
     zygote = Zygote(("stages._fetch_child", "stages._decode_child", "yt_dlp", "av"), roster)
     store = SqliteStore(folder.database, ROUTE, boot_id=secrets.token_hex(8))
     board = ProgressBoard(store, ROUTE, watch)
@@ -112,8 +113,7 @@ async def _run(settings: Settings, load: LoadSettings, folder: DataFolder, keyri
         outbox.wake()
 
     control = Control(house, executor, ROUTE, bus, wake)
-    model = settings.transcribe.model
-    readiness = functools.partial(_missing, shelf, model, llm, outbox)
+    readiness = functools.partial(_missing, shelf, settings.transcribe.model, llm, outbox)
     deps = Deps(store, intake, control, outbox, keyring, bus, live, readiness, __version__)
     server = HttpServer(deps)
 
@@ -129,6 +129,7 @@ async def _run(settings: Settings, load: LoadSettings, folder: DataFolder, keyri
 
     try:
         await store.open()
+        watch.start("store", store.until_damaged())
         services: list[Service] = [
             Heartbeat(watch),
             Rescuer(house, ROUTE, bus),
@@ -146,7 +147,16 @@ async def _run(settings: Settings, load: LoadSettings, folder: DataFolder, keyri
         if llm is not None:
             await llm.close()
         await session.close()
+        await watch.stop("store")
         await store.close()
+
+
+def _clean_roster(folder: DataFolder) -> Roster:
+    """The record of our processes, once those of a dead daemon are ended."""
+    roster = Roster(folder.processes)
+    for pid in roster.end_leftovers():
+        log.warning("a process of a dead daemon was still there; it is ended", pid=pid)
+    return roster
 
 
 def _with_model(settings: Settings, devices: list[Device]) -> Settings:

@@ -110,6 +110,8 @@ class Failed:
     """Seconds for which the other side asked to be left alone."""
     crashed: bool = False
     """Whether what worked on the task died, perhaps of the task."""
+    waits_for: Waiting | None = None
+    """What has to be there before it is tried again, at no cost to the task: it is not the task's fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +189,8 @@ def settle(
             return _settle_failure(task, outcome, policy, now, jitter, failure)
 
 
+LOOK_AGAIN_S = 10.0
+"""After so many seconds, up to twice as many, a task that waits for the disk is tried again."""
 MOST_CRASHES = 3
 """A task whose work was begun so often without coming to an end is not begun once more.
 
@@ -199,9 +203,15 @@ _ROUNDING = 1e-6
 def _settle_failure(
     task: Task, outcome: Failed, policy: RetryPolicy, now: float, jitter: float, failure: Failure
 ) -> Settled:
+    task = replace(task, blame=0.0)  # an end in order, whatever its reason
+    if outcome.waits_for is not None:
+        later = replace(change(task, Cause.POSTPONED, now), not_before=now + LOOK_AGAIN_S * (1 + jitter))
+        return Settled(
+            replace(later, failure=failure, stage=failure.stage, waiting_for=outcome.waits_for), Cause.POSTPONED
+        )
     kind = WorkerCrashed.type if outcome.crashed else failure.type
     seen = task.ended_by(kind) + 1
-    task = replace(task, faults=tuple((dict(task.faults) | {kind: seen}).items()), blame=0.0)
+    task = replace(task, faults=tuple((dict(task.faults) | {kind: seen}).items()))
     decision = policy.decide(
         retries=outcome.retries, seen=seen, attempt=task.attempt, now=now, jitter=jitter, wish_s=outcome.wish_s
     )
