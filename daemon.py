@@ -16,6 +16,7 @@ import aiohttp
 import structlog
 
 from pipeline import __version__
+from pipeline.backup_desk import BackupDesk
 from pipeline.bridge import Bridge
 from pipeline.child import Zygote
 from pipeline.cli import FAILED, FINE
@@ -132,6 +133,7 @@ async def _run(settings: Settings, load: LoadSettings, folder: DataFolder, keyri
             Heartbeat(watch),
             Rescuer(house, ROUTE, bus),
             retention,
+            BackupDesk(folder.path, store.back_up),
             server,  # until the end: what is new is refused, what is asked is answered
             board,
             workers,
