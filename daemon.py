@@ -16,6 +16,7 @@ import aiohttp
 import structlog
 
 from pipeline import __version__
+from pipeline.backup_desk import BackupDesk
 from pipeline.bridge import Bridge
 from pipeline.child import Zygote
 from pipeline.cli import FAILED, FINE
@@ -85,9 +86,8 @@ async def _run(settings: Settings, load: LoadSettings, folder: DataFolder, keyri
     devices = find_devices(settings.transcribe.device, settings.scheduler.max_tasks_per_gpu)
     settings = _with_model(settings, devices)
 
-    live, watch, bus = Live(settings), Watch(), EventBus()
+    live, watch, bus, roster = Live(settings), Watch(), EventBus(), _clean_roster(folder)
     bridge = Bridge(asyncio.get_running_loop(), watch.give_up)
-    roster = _clean_roster(folder)
     zygote = Zygote(("stages._fetch_child", "stages._decode_child", "yt_dlp", "av"), roster)
     store = SqliteStore(folder.database, ROUTE, boot_id=secrets.token_hex(8))
     board = ProgressBoard(store, ROUTE, watch)
@@ -134,6 +134,7 @@ async def _run(settings: Settings, load: LoadSettings, folder: DataFolder, keyri
             Heartbeat(watch),
             Rescuer(house, ROUTE, bus),
             retention,
+            BackupDesk(folder.path, store.back_up),
             server,  # until the end: what is new is refused, what is asked is answered
             board,
             workers,
