@@ -128,7 +128,12 @@ class Control:
         return [step.makes for step in self._route[names.index(start) :]]
 
     def _dropped(self, task: Task, makes: Sequence[str]) -> list[str]:
-        """``makes``, and the products before them whose files are gone but needed again."""
+        """``makes``, and the products before them whose files are gone but needed again.
+
+        Messages of a task that was cancelled are dropped even if it has all products: what is not sent is gone, so
+        they have to be composed again.
+        """
+        makes = makes or (["messages"] if task.artifacts.messages is not None else [])
         settled = retry(task, makes, self._route, task.updated_at).task
         return [*makes, *(name for name in self._house.products_gone(settled) if name not in makes)]
 

@@ -5,10 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import secrets
-import shutil
 import socket
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -24,9 +21,10 @@ from pipeline.core.lifecycle import Outcome
 from pipeline.core.placement import Device
 from pipeline.core.task import Lane, Task
 from pipeline.core.transcript import Segment
-from pipeline.errors import EngineFailed, ModelCorrupt, ModelMissing, TranscribeTimeout, WorkerStalled
+from pipeline.errors import EngineDied, EngineFailed, ModelCorrupt, ModelMissing, TranscribeTimeout, WorkerStalled
 from pipeline.executor import Executor, WorkUnit
 from pipeline.ports import Recognition, Recognized
+from pipeline.roster import Roster
 
 ASR_HOST = "pipeline.engine.asr_host"
 READY_TIMEOUT_S = 120.0
@@ -62,16 +60,18 @@ class LocalEngine:
         shelf: Shelf,
         settings: Settings,
         devices: Sequence[Device],
+        roster: Roster,
         recognizer: str,
     ) -> None:
         """Make a pool for FETCH and one for each device, whose process runs ``recognizer`` when first needed."""
         self._bridge = bridge
         self._executor = executor
+        self._roster = roster
         self._fetch = bridge.pool("fetch", settings.concurrent.max_workers)
-        self._sockets = _SocketFolder(settings.storage.dir / "sockets")
+        sockets = roster.socket_folder()
         self._devices = {device.id: bridge.pool(device.id, device.slots) for device in devices}
         self._hosts = {
-            device.id: DeviceHost(device.id, self._sockets.path / f"{place}.sock", shelf, settings, recognizer)
+            device.id: DeviceHost(device.id, sockets / f"{place}.sock", shelf, settings, roster, recognizer)
             for place, device in enumerate(devices)
         }
 
@@ -89,28 +89,7 @@ class LocalEngine:
         """End every device's process."""
         for host in self._hosts.values():
             host.close()
-        self._sockets.remove()
-
-
-class _SocketFolder:
-    """A private folder for sockets outside the data folder, whose path may be too long for them.
-
-    A link in the data folder names it before it is made, so that the next start finds what a dead daemon left.
-    """
-
-    def __init__(self, link: Path) -> None:
-        self._link = link
-        if link.is_symlink():
-            self.path = link.readlink()
-            self.remove()
-        self.path = Path(tempfile.gettempdir()) / f"transcribed-{secrets.token_hex(8)}"
-        link.symlink_to(self.path)
-        self.path.mkdir(mode=0o700)
-
-    def remove(self) -> None:
-        """Leave neither the folder nor the link."""
-        shutil.rmtree(self.path, ignore_errors=True)
-        self._link.unlink()
+        self._roster.remove_sockets()
 
 
 class DeviceHost:
@@ -122,6 +101,7 @@ class DeviceHost:
         socket_path: Path,
         shelf: Shelf,
         settings: Settings,
+        roster: Roster,
         program: str,
         least_limit_s: float = LEAST_LIMIT_S,
     ) -> None:
@@ -132,6 +112,7 @@ class DeviceHost:
         self._socket_path = socket_path
         self._shelf = shelf
         self._settings = settings
+        self._roster = roster
         self._lock = threading.Lock()
         self._program: Program | None = None
 
@@ -148,7 +129,8 @@ class DeviceHost:
         Raises:
             ModelMissing: the weights are not here.
             ModelCorrupt: the weights cannot be loaded.
-            EngineFailed: the process died or gave up.
+            EngineFailed: the process gave up.
+            EngineDied: it died.
             WorkerStalled: no progress for ``transcribe.stall_s``; the process was ended.
             TranscribeTimeout: longer than ``transcribe.max_factor`` allows.
             Interrupted: the daemon is stopping.
@@ -167,7 +149,7 @@ class DeviceHost:
         except OSError as error:
             stop.check()
             self._discard(program)
-            raise EngineFailed("its process ended") from error
+            raise EngineDied(str(error)) from error
         finally:
             forget()
 
@@ -247,7 +229,7 @@ class DeviceHost:
         wanted, usual = self._settings.transcribe.batch_size, BATCH_ON_CPU if self._device == "cpu" else BATCH_ON_GPU
         batch_size = usual if wanted == "auto" else wanted
         arguments = [self._program_name, str(self._socket_path), self._device, str(batch_size)]
-        program = Program(f"asr-{self._device}", arguments, ENVIRONMENT | _threads())
+        program = Program(f"asr-{self._device}", arguments, ENVIRONMENT | _threads(), self._roster)
         forget = stop.on_raise(program.kill)
         is_ready = program.wait_ready(READY_TIMEOUT_S)
         forget()

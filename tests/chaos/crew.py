@@ -29,6 +29,7 @@ from pipeline.intake import Accepted, Intake, Submission
 from pipeline.outbox import Outbox
 from pipeline.ports import Made, Receipt
 from pipeline.rescuer import Rescuer
+from pipeline.roster import Roster
 from pipeline.service import Watch
 from pipeline.store.sqlite import SqliteStore
 from tests.contract.examples import MADE, OWNER, ROUTE
@@ -121,7 +122,7 @@ class Life:
         house = House(
             Bridge(asyncio.get_running_loop(), watch.give_up),
             self.store,
-            Zygote(()),
+            Zygote((), Roster(self.folder / "children")),
             live,
             lambda _task_id, _reading: None,
         )

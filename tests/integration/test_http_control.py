@@ -202,3 +202,14 @@ async def test_an_unfinished_task_is_not_deleted(api: Api) -> None:
         assert (409, "conflict") == (refused.status, refused.error["type"])
     await post(api, task_id, "cancel")
     assert 204 == (await api.request("DELETE", f"/api/task/{task_id}")).status
+
+
+async def test_a_task_cancelled_in_delivery_is_composed_again(api: Api) -> None:
+    """A task that was cancelled when its messages were planned has them composed again by a retry."""
+    life = await composed(api)
+    await post(api, life.task_id, "cancel")
+    assert (202, None) == await post(api, life.task_id, "retry")
+    settled = await api.store.claim(Lane.TEXT, 1e12)
+    assert settled is not None
+    assert "deliver" == settled.task.stage
+    assert settled.task.artifacts.messages is None
