@@ -69,7 +69,7 @@ class Daemon:
         )
         threading.Thread(target=self._listen, args=(self._process, self.console), daemon=True).start()
         lines = self.console.wait(lambda lines: any(_is_news(line) for line in lines), START_TIMEOUT_S)
-        if "ended" in lines[-1]:
+        if "the process has ended" in lines:
             raise AssertionError("the daemon did not start:\n" + "\n".join(lines))
         if not self.token:  # none configured: it has made one
             self.token = (self.data / "token").read_text(encoding="utf-8").strip()
