@@ -399,9 +399,8 @@ class SourceForbidden(StageFailed):
     type = "source_forbidden"
     message_zh = "网站拒绝访问这个视频。"
     cure = (
-        "Check that the video can be seen in this machine's region. If the site wants you to sign in, give its cookies "
-        "to the daemon (download.cookies_dir).",
-        "请确认视频在本机所在地区可以观看；若网站要求登录，请向服务提供该网站的 cookies（download.cookies_dir）。",
+        "Check that the video can be seen in this region. If the site wants a login, set download.cookies_dir.",
+        "请确认视频在本机所在地区可以观看；若网站要求登录，请设置 download.cookies_dir。",
     )
     retries = 1
 

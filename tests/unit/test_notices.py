@@ -11,6 +11,7 @@ from pipeline.core.head import Language
 from pipeline.core.messages import Kind, Message, Run
 from pipeline.core.notices import failure_notice, failure_runs, step_notice, step_runs
 from pipeline.core.task import Failure, Lane, MediaInfo, Options, Source, Stage, Status, Task
+from pipeline.errors import stage_failures
 from tests.unit.test_messages import TEXTS, URL, actions
 
 FAILED = Task(
@@ -36,6 +37,13 @@ def test_failure_notice(language: Language, expected: str) -> None:
     """A failed video is one notice without a number: which video, why, and what to do."""
     run = failure_notice("标题", URL, "下载超时。", "请稍后再试。", robot="team", language=language)
     assert Run("team", (Message(None, None, Kind.NOTICE, "text", expected),)) == run
+
+
+def test_every_cure_is_told_whole() -> None:
+    """What to do about a failure is never cut, whatever failed."""
+    for failure in stage_failures().values():
+        (notice,) = failure_notice("", URL, "", failure.hint(), robot=None, language="zh").messages
+        assert failure.hint() in notice.text
 
 
 @given(TEXTS, TEXTS, TEXTS)
