@@ -3,10 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check soak bench format docs lock clean
+.PHONY: help demo run test check soak bench format docs lock model model-check clean
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: .venv/run ## the main job end to end on real speech: no key, no GPU, no network
 	@$(BIN)/python -m examples.demo
@@ -40,12 +40,22 @@ lock: .venv/test ## take the newest versions that setup.cfg allows into requirem
 	@$(BIN)/python -m pip install -q uv
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --upgrade setup.cfg -o requirements/run.txt
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --upgrade --extra test setup.cfg -o requirements/test.txt
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --upgrade --extra model setup.cfg -o requirements/model.txt
+
+model: .venv-model/ready ## train the bundled model anew: an hour of two cores; see tools/model/README.md
+	@.venv-model/bin/python -m tools.model make
+
+model-check: .venv-model/ready ## go through that recipe in small, to see that it runs
+	@.venv-model/bin/python -m tools.model check
 
 clean: ## remove the virtual environment and what tools left behind
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-model .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 .venv/run: requirements/run.txt
 	@PYTHON=$(PYTHON) tools/prepare.sh requirements/run.txt && touch $@
 
 .venv/test: requirements/test.txt
 	@PYTHON=$(PYTHON) tools/prepare.sh requirements/test.txt && touch $@ .venv/run
+
+.venv-model/ready: requirements/model.txt
+	@PYTHON=$(PYTHON) tools/prepare.sh requirements/model.txt .venv-model && touch $@

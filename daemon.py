@@ -30,6 +30,7 @@ from pipeline.engine.local import LocalEngine
 from pipeline.engine.models import ModelShelf, Stock, resolve_auto
 from pipeline.events import EventBus
 from pipeline.executor import Executor, House
+from pipeline.heartbeat import Heartbeat
 from pipeline.http.deps import Deps, Missing
 from pipeline.http.server import HttpServer
 from pipeline.intake import Intake
@@ -81,7 +82,7 @@ async def _run(settings: Settings, load: LoadSettings, folder: DataFolder, keyri
     settings = _with_model(settings, devices)
 
     live, watch, bus = Live(settings), Watch(), EventBus()
-    bridge = Bridge(asyncio.get_running_loop())
+    bridge = Bridge(asyncio.get_running_loop(), watch.give_up)
     zygote = Zygote(("stages._fetch_child", "stages._decode_child", "yt_dlp", "av"))
     store = SqliteStore(folder.database, ROUTE, boot_id=secrets.token_hex(8))
     board = ProgressBoard(store, ROUTE, watch)
@@ -125,6 +126,7 @@ async def _run(settings: Settings, load: LoadSettings, folder: DataFolder, keyri
     try:
         await store.open()
         services: list[Service] = [
+            Heartbeat(watch),
             Rescuer(house, ROUTE, bus),
             retention,
             server,  # until the end: what is new is refused, what is asked is answered

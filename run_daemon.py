@@ -49,7 +49,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.print_schema:
         return _print_schema()
     if arguments.check_config:
-        load()
+        _check(load())
         print(f"{arguments.config}: fine / 配置正确")
         return FINE
     if arguments.command in {None, "serve"}:
@@ -74,6 +74,15 @@ def _told(failure: ModuleNotFoundError | TranscribedError) -> tuple[int, Sequenc
         case _:
             code = DATA_FOLDER if isinstance(failure, DataFolderUnusable) else FAILED
             return code, (failure.message, failure.localized)
+
+
+def _check(settings: Settings) -> None:
+    """Refuse what a start would refuse although every value is valid by itself."""
+    from pipeline.config import check_exposure
+    from pipeline.keyring import MadeTokens
+
+    made = MadeTokens(settings.storage.dir / "tokens.json")
+    check_exposure(settings, has_made_tokens=bool(made.owners()))
 
 
 def _print_schema() -> int:

@@ -12,7 +12,7 @@ from typing import Any
 from pipeline.cli._bars import fit
 from pipeline.redaction import printable
 
-WIDTH = 64
+WIDTH = 54
 LABEL = 20
 
 Json = Mapping[str, Any]
@@ -85,7 +85,7 @@ def drawn(names: Sequence[str], looks: Sequence[Look]) -> list[str]:
     return [
         f"  {'':<{LABEL}}  0 s{end:>{WIDTH - 3}}",
         *(f"  {fit(title, LABEL)}  {''.join(marks).rstrip()}" for title, marks in rows),
-        f"  {'':<{LABEL}}  {LEGEND}",
+        f"  {LEGEND}",
     ]
 
 

@@ -72,18 +72,25 @@ class StopSignal:
 class Bridge:
     """The daemon's one meeting point of threads and its event loop."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Serve this loop; make it on the loop's own thread."""
+    def __init__(self, loop: asyncio.AbstractEventLoop, give_up: Callable[[str, BaseException], None]) -> None:
+        """Serve this loop; make it on the loop's own thread.
+
+        Args:
+            loop: the daemon's.
+            give_up: called on it when work in a thread raised, with the thread's pool or lane. What that work had in
+                hand stays there for ever, so nothing but a new start can help.
+        """
         self._loop = loop
+        self._give_up = give_up
         self._loop_thread = threading.get_ident()
         self._open = True
-        self._pools: list[ThreadPoolExecutor] = []
+        self._pools: dict[ThreadPoolExecutor, str] = {}
         self._lanes: list[Lane[Any, Any]] = []
 
     def pool(self, name: str, size: int) -> ThreadPoolExecutor:
         """Make a pool of ``size`` threads; ``join`` waits for it."""
         made = ThreadPoolExecutor(max_workers=size, thread_name_prefix=name)
-        self._pools.append(made)
+        self._pools[made] = name
         return made
 
     def submit(self, pool: ThreadPoolExecutor, work: Callable[[], R], on_done: Callable[[R], None]) -> None:
@@ -92,14 +99,18 @@ class Bridge:
         ``work`` answers with a value in every case; an exception that escapes it is a defect and is logged.
         """
         future = pool.submit(contextvars.copy_context().run, work)
-        future.add_done_callback(lambda done: self._hop(done, on_done))
+        future.add_done_callback(lambda done: self._hop(self._pools[pool], done, on_done))
 
-    def _hop(self, done: Future[R], on_done: Callable[[R], None]) -> None:
+    def _hop(self, pool: str, done: Future[R], on_done: Callable[[R], None]) -> None:
         error = done.exception()
         if error is not None:
-            log.error("work in a thread raised", exc_info=error)
+            self.defect(pool, error)
             return
         self.post(on_done, done.result())
+
+    def defect(self, name: str, error: BaseException) -> None:
+        """Tell the loop that work in the pool or lane of this name raised, which it must not."""
+        self.post(self._give_up, name, error)
 
     def post(self, function: Callable[..., None], *args: object) -> None:
         """Run ``function(*args)`` on the loop soon; dropped if the loop is closed."""
@@ -217,7 +228,7 @@ class Lane(Generic[T, R]):
                 return
             try:
                 result = contextvars.copy_context().run(self._work, item)
-            except BaseException:
-                log.exception("work in a lane raised", lane=self._thread.name)
+            except BaseException as error:  # noqa: BLE001 - whatever it is, the daemon stops with it
+                self._bridge.defect(self._thread.name, error)
                 continue
             self._bridge.post(self._on_done, result)

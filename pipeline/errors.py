@@ -399,8 +399,9 @@ class SourceForbidden(StageFailed):
     type = "source_forbidden"
     message_zh = "网站拒绝访问这个视频。"
     cure = (
-        "Check that the video can be seen in this region. If the site wants a login, set download.cookies_dir.",
-        "请确认视频在本机所在地区可以观看；若网站要求登录，请设置 download.cookies_dir。",
+        "If the site wants you to sign in, give its cookies to the daemon (download.cookies_dir); or it is closed to "
+        "this region.",
+        "若网站要求登录，请提供其 cookies（download.cookies_dir）；也可能不对本地区开放。",
     )
     retries = 1
 

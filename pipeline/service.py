@@ -41,9 +41,13 @@ class Watch:
         task.add_done_callback(lambda done: self._ended(name, done))
 
     def _ended(self, name: str, done: asyncio.Task[None]) -> None:
-        if done.cancelled():
+        if self._tasks.get(name) is not done:  # it was told to
             return
-        log.critical("a background loop died; the daemon stops", loop=name, exc_info=done.exception())
+        self.give_up(name, None if done.cancelled() else done.exception())
+
+    def give_up(self, name: str, error: BaseException | None) -> None:
+        """Stop the daemon because a loop or a worker thread of this name came to an end that it must not come to."""
+        log.critical("a background loop died; the daemon stops", loop=name, exc_info=error)
         if not self._died.done():
             self._died.set_result(name)
 

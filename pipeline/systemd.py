@@ -16,3 +16,11 @@ def tell_systemd(state: str) -> None:
     with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
         channel.connect(f"\0{address[1:]}" if address.startswith("@") else address)
         channel.sendall(state.encode())
+
+
+def watchdog_s() -> float | None:
+    """Seconds of silence after which systemd gives this process up (``WatchdogSec=``); None if it does not."""
+    microseconds, process = os.environ.get("WATCHDOG_USEC", ""), os.environ.get("WATCHDOG_PID", "")
+    if not microseconds.isdecimal() or process not in {"", str(os.getpid())}:
+        return None
+    return int(microseconds) / 1_000_000 or None

@@ -37,11 +37,13 @@ class Workers:
         """
         if not self._house.stop.is_raised:
             self.ask_to_end()
-        await self._house.bridge.join()
-        self._house.bridge.close()
-        await self._settle_rest()
-        await asyncio.to_thread(self._engine.close)
-        await asyncio.to_thread(self._house.zygote.close)
+        try:
+            await self._house.bridge.join()
+            self._house.bridge.close()
+            await self._settle_rest()
+        finally:
+            await asyncio.to_thread(self._engine.close)
+            await asyncio.to_thread(self._house.zygote.close)
 
 
 class Throttle:

@@ -19,8 +19,8 @@ from stages._words import words
 
 FALLBACK = TaskWarning(
     "proofread_fallback",
-    "Text that the LLM has not proofread has punctuation and paragraphs from the pauses only.",
-    "未经大语言模型校对的文本，其标点与分段由停顿推定。",
+    "Where the LLM has not proofread the text, punctuation and paragraphs follow the pauses only.",
+    "未经大语言模型校对的部分，其标点与分段由停顿推定。",
 )
 
 
@@ -132,6 +132,6 @@ def _fallback(share: float) -> TaskWarning:
     percent = max(1, round(100 * share))
     return replace(
         FALLBACK,
-        message=f"{percent} % of the text: {FALLBACK.message}",
-        message_zh=f"{percent}% 的文本：{FALLBACK.message_zh}",
+        message=f"{FALLBACK.message} That is {percent} % of it.",
+        message_zh=f"{FALLBACK.message_zh}这部分占全文的 {percent}%。",
     )

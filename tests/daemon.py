@@ -125,6 +125,10 @@ class Daemon:
             raise
         return code
 
+    def ended(self, timeout_s: float) -> int:
+        """Wait until it has come to its end by itself; returns its exit code."""
+        return self._process.wait(timeout_s)
+
     def log(self) -> list[Json]:
         """Every line of the log file so far."""
         file = self.data / "logs" / "daemon.jsonl"

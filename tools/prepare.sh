@@ -1,10 +1,11 @@
 #!/bin/sh
-# Make .venv and install exactly what a lock file names, checked by hash. Asks nothing.
-# Usage: tools/prepare.sh requirements/run.txt
+# Make a virtual environment and install exactly what a lock file names, checked by hash. Asks nothing.
+# Usage: tools/prepare.sh requirements/run.txt [.venv]
 set -eu
 
 say() { printf '%s\n' "$*" >&2; }
 
+venv=${2:-.venv}
 python=${PYTHON:-python3}
 command -v "$python" >/dev/null || { say "Python 3.11 or newer is needed: install it, then run this again. 需要 Python 3.11 或更新版本。"; exit 1; }
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
@@ -27,10 +28,12 @@ provide() {
 "$python" -c 'import ensurepip, venv' 2>/dev/null || provide python3-venv
 # The tests type the README's examples.
 [ "$1" != requirements/test.txt ] || command -v curl >/dev/null || provide curl
+# The bundled model is trained on its voices.
+[ "$1" != requirements/model.txt ] || command -v espeak-ng >/dev/null || provide espeak-ng
 
-[ -x .venv/bin/python ] || { say "Making .venv …"; "$python" -m venv .venv; }
-say "Installing $1 into .venv (the first time takes about a minute) …"
-.venv/bin/python -m pip install -qq --disable-pip-version-check --no-input --require-hashes -r "$1" || {
+[ -x "$venv/bin/python" ] || { say "Making $venv …"; "$python" -m venv "$venv"; }
+say "Installing $1 into $venv (the first time takes about a minute) …"
+"$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-input --require-hashes -r "$1" || {
     say "The install failed; pip says why above. 安装失败，原因见上面 pip 的输出。"
     exit 1
 }

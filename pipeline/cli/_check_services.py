@@ -155,7 +155,7 @@ def check_robots(settings: Settings) -> Iterator[Finding]:
                 "wecom",
                 (f"{robot.name}: the address is not WeCom's", f"{robot.name}：不是企业微信的地址"),
                 (
-                    f"A robot's address is https://{WECOM}/cgi-bin/webhook/send?key=…, copied from its group.",
-                    f"机器人地址形如 https://{WECOM}/cgi-bin/webhook/send?key=…，请从群中复制。",
+                    f"Copy it from the robot's group; it begins with https://{WECOM}/cgi-bin/webhook/send",
+                    f"请从群中复制机器人地址，其开头为 https://{WECOM}/cgi-bin/webhook/send",
                 ),
             )

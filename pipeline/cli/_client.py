@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
+from pipeline.cli._upload import Upload
 from pipeline.errors import CommandFailed
 
 if TYPE_CHECKING:  # as in `commands`
@@ -106,6 +107,13 @@ def _nobody_there(english: str, chinese: str) -> CommandFailed:
     )
 
 
+def _broken_off(url: str, reason: object) -> CommandFailed:
+    return CommandFailed(
+        f"{url} took no more of the file ({reason}): it may be larger than api.max_upload_mb, or the daemon stopped.",
+        f"{url} 没有收完文件（{reason}）：文件可能超过 api.max_upload_mb，或服务已停止。",
+    )
+
+
 class Client:
     """One daemon and a token for it. Every method may raise `Refused` or, if nobody answers, `CommandFailed`."""
 
@@ -120,6 +128,11 @@ class Client:
     def submit(self, fields: Json) -> Json:
         """Submit one video; returns the answer's data."""
         return self._json("POST", "/api/transcribe", fields)
+
+    def upload(self, file: Path, fields: Json) -> Json:
+        """Submit a video that lies on this machine; returns the answer's data."""
+        self.tasks(1)  # a token that is refused is told before gigabytes are sent
+        return self._json("POST", "/api/transcribe", Upload(file, fields))
 
     def tasks(self, limit: int) -> list[Json]:
         """The latest tasks, newest first, all as they were at one moment."""
@@ -143,21 +156,20 @@ class Client:
         """Cancel a task, retry it, and the like; returns the answer's data."""
         return self._json("POST", _task(task_id, action), fields or {})
 
-    def _json(self, method: str, path: str, fields: Json | None = None, query: Json | None = None) -> Json:
-        answer = self._ask(method, path, fields, query)
+    def _json(self, method: str, path: str, body: Json | Upload | None = None, query: Json | None = None) -> Json:
+        answer = self._ask(method, path, body, query)
         try:
             data: Json = json.loads(answer)["data"]
         except (ValueError, KeyError, TypeError):
             raise self._stranger() from None
         return data
 
-    def _ask(self, method: str, path: str, fields: Json | None = None, query: Json | None = None) -> bytes:
+    def _ask(self, method: str, path: str, body: Json | Upload | None = None, query: Json | None = None) -> bytes:
         address = self.url + path + (f"?{urlencode(query)}" if query else "")
-        body = None if fields is None else json.dumps(fields).encode()
+        content = json.dumps(body).encode() if isinstance(body, dict) else body
+        more = body.headers if isinstance(body, Upload) else {"Content-Type": "application/json"} if content else {}
         try:
-            request = urllib.request.Request(address, body, self._headers, method=method)  # noqa: S310 - as the user says
-            if body is not None:
-                request.add_header("Content-Type", "application/json")
+            request = urllib.request.Request(address, content, self._headers | more, method=method)  # noqa: S310 - as the user says
             with self._opener.open(request, timeout=TIMEOUT_S) as answer:
                 found: bytes = answer.read()
                 return found
@@ -166,6 +178,8 @@ class Client:
                 raise self._refused(refusal.code, refusal.read()) from None
         except (OSError, HTTPException, ValueError) as error:  # nobody there, half an answer, no address at all
             reason = getattr(error, "reason", error)
+            if isinstance(body, Upload) and isinstance(reason, ConnectionError):
+                raise _broken_off(self.url, reason) from None
             raise _nobody_there(f"{self.url}: {reason}", f"{self.url}：{reason}") from None
 
     def _refused(self, status: int, body: bytes) -> CommandFailed:

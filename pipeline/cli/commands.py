@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # at run time the settings are loaded by those who need them;
 
 COMMANDS = {
     "serve": "run the daemon; the same as no command",
-    "submit": "submit videos to the running daemon; --wait shows progress and prints the text",
+    "submit": "submit addresses or files to the running daemon; --wait shows progress and prints the text",
     "watch": "follow tasks to their end and print their text",
     "cancel": "end tasks that are not finished",
     "retry": "work on failed or cancelled tasks again",

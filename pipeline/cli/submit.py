@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
 from pipeline.cli import FAILED, FINE
 from pipeline.cli._client import Client, Json, Refused, add_daemon_options, connect
@@ -16,6 +17,8 @@ examples:
         hand a video over; the daemon works on it whatever happens to this terminal
   run_daemon.py submit https://example.com/talk.mp4 --wait > talk.txt
         see how far it is, and keep the text
+  run_daemon.py submit talk.mp4
+        send a file of this machine
   run_daemon.py submit --language zh --priority high https://example.com/1 https://example.com/2
         several at once
 
@@ -26,7 +29,9 @@ again: its task is shown, unless --force is given."""
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command and its arguments."""
     parser.epilog = _EXAMPLES
-    parser.add_argument("urls", nargs="+", metavar="URL", help="address of a video, or a shared text around one")
+    parser.add_argument(
+        "urls", nargs="+", metavar="URL", help="address of a video, or a shared text around one; or a file"
+    )
     parser.add_argument("--wait", action="store_true", help="show progress, stay to the end and print the text")
     how = parser.add_argument_group("how it is done; the configuration says what is not given")
     how.add_argument("--model", help="speech model, one of those in the configuration")
@@ -48,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, load: LoadSettings) -> int:
     """Submit every video; returns the exit code."""
     client, fields = connect(arguments, load), _fields(arguments)
-    ids = [task_id for url in arguments.urls if (task_id := _submit(client, {"url": url, **fields}, arguments.wait))]
+    ids = [task_id for url in arguments.urls if (task_id := _submit(client, url, fields, arguments.wait))]
     code = FINE if len(ids) == len(arguments.urls) else FAILED
     if arguments.wait and ids:
         return max(code, tell(client, follow(client, list(dict.fromkeys(ids)))))
@@ -75,14 +80,22 @@ def _fields(arguments: argparse.Namespace) -> Json:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _submit(client: Client, fields: Json, wait: bool) -> str | None:  # noqa: FBT001 - the command's own option
+def _submit(client: Client, url: str, fields: Json, wait: bool) -> str | None:  # noqa: FBT001 - the command's own option
     """Submit one video and say which task it is; one that is refused does not keep the others back."""
-    url = fields["url"]
+    file = Path(url)
     try:
-        data = client.submit(fields)
+        data = client.upload(file, fields) if _is_file(file) else client.submit({"url": url, **fields})
     except Refused as refusal:
         print(f"{url}: {refusal.message}", refusal.localized, sep="\n", file=sys.stderr)
         return None
     known = "  (the same work is already there; --force does it again)" if data["duplicate_of"] else ""
     print(f"{data['task_id']}  {url}{known}", file=sys.stderr if wait else sys.stdout)
     return str(data["task_id"])
+
+
+def _is_file(path: Path) -> bool:
+    """Tell a file from an address, which may be longer than any name and hold what no name may."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False

@@ -19,6 +19,7 @@ from pipeline.cli.commands import COMMANDS
 from tests.acceptance.commands import Terminal, at, run_daemon
 from tests.acceptance.videos import Video, serve_story
 from tests.daemon import ROOT, Client, Daemon
+from tests.fakes import media
 from tests.fakes.server import running
 from tests.fakes.site import Site
 
@@ -129,6 +130,20 @@ def test_submit_names_the_task_and_watch_prints_its_text(video: Video, daemon: D
     assert "already there" in again.stderr
     other = at(daemon, "submit", video.url, "--language", "en", "--force")
     assert task_id not in other.stdout
+
+
+def test_a_file_of_this_machine_is_sent(daemon: Daemon, tmp_path: Path) -> None:
+    """It is called by its name, whatever is in it, and takes the same options as an address."""
+    file = tmp_path / '我的 "talk".wav'
+    file.write_bytes(media.speech(media.story(next(_numbers), 2)))
+    done = at(
+        daemon, "submit", str(file), "--wait", "--language", "en", "--no-summary", "--priority", "high", "--force"
+    )
+    assert (FINE, True) == (done.returncode, bool(done.stdout.strip()))
+    assert '我的 "talk"' in done.stderr
+    refused = at(daemon, "submit", str(file), "--model", "no-such-model")
+    assert (FAILED, "") == (refused.returncode, refused.stdout)
+    assert "transcribe.models" in refused.stderr
 
 
 def test_submit_and_wait_moves_bars_in_a_terminal(held: Video, video: Video, daemon: Daemon) -> None:

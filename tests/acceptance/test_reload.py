@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -132,12 +133,17 @@ async def test_taking_away_the_last_token_is_refused(start: Start) -> None:
 def test_systemd_is_told_when_it_is_ready_and_when_it_stops(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start: Start
 ) -> None:
-    """Started by systemd, the daemon says READY=1 once it answers, and STOPPING=1 before it ends."""
+    """Started by systemd, the daemon says READY=1 once it answers, STOPPING=1 before it ends, and beats meanwhile."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.settimeout(30)
         systemd.bind(str(tmp_path / "notify"))
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        monkeypatch.setenv("WATCHDOG_USEC", "300000")
         daemon = start()
-        assert b"READY=1" == systemd.recv(64)
+        heard = [systemd.recv(64)]
+        while heard.count(b"WATCHDOG=1") < 5 or b"READY=1" not in heard:
+            heard.append(systemd.recv(64))
         daemon.stop()
-        assert b"STOPPING=1" == systemd.recv(64)
+        while heard[-1] != b"STOPPING=1":
+            heard.append(systemd.recv(64))
+        assert {b"READY=1": 1, b"STOPPING=1": 1, b"WATCHDOG=1": len(heard) - 2} == Counter(heard)

@@ -92,6 +92,8 @@ def test_check_config_tells_good_from_bad(tmp_path: Path) -> None:
     assert USAGE == bad.returncode
     assert "transcribe.device" in bad.stderr
     assert "wechat.per_minute" in bad.stderr
+    exposed = run_daemon("--config", config(tmp_path, api={"host": "0.0.0.0"}), "--check-config")
+    assert (USAGE, True) == (exposed.returncode, "api.auth_token" in exposed.stderr)
     assert not (tmp_path / "data").exists()
 
 

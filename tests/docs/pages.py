@@ -19,7 +19,7 @@ def page(name: str) -> str:
 
 def page_names() -> list[str]:
     """Name every page that people read."""
-    files = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/*.md")]
+    files = [file for place in ("*.md", "docs/**/*.md", "examples/*.md", "tools/**/*.md") for file in ROOT.glob(place)]
     return sorted(str(file.relative_to(ROOT)) for file in files)
 
 

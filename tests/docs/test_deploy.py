@@ -69,6 +69,7 @@ def test_unit_starts_the_daemon_with_its_configuration() -> None:
     assert (None, Path("/etc/transcribed/config.json")) == (parse(arguments).command, parse(arguments).config)
     assert int(service["TimeoutStopSec"]) > STOPS_WITHIN_S
     assert ("notify", "2 3") == (service["Type"], service["RestartPreventExitStatus"])
+    assert ("on-failure", "60") == (service["Restart"], service["WatchdogSec"])
 
 
 def test_configuration_of_the_service_keeps_to_its_folders() -> None:

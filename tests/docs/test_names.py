@@ -17,6 +17,7 @@ from tools.make_docs import DOCUMENTS
 
 WRITTEN = [name for name in page_names() if name not in DOCUMENTS]
 MADE_BY_THE_DAEMON = {"data/token", "data/daemon.json"}
+MADE_BY_THE_RECIPE = {"build/model/model", "build/model/report.md"}
 
 _DEFINITION = re.compile(r"([\w./-]+\.py): ([\w.]+)")
 _ROUTE = re.compile(r"(?:GET|POST|DELETE) [\w/{}]+")
@@ -47,7 +48,7 @@ def exists(code: str, folder: Path) -> bool:
     if _ROUTE.match(code):
         return code.partition("?")[0] in {f"{route.method} {route.path}" for route in ROUTES}
     if _PATH.fullmatch(code):
-        return code in MADE_BY_THE_DAEMON or (ROOT / code).exists() or (folder / code).exists()
+        return code in MADE_BY_THE_DAEMON | MADE_BY_THE_RECIPE or (ROOT / code).exists() or (folder / code).exists()
     if (found := _MEMBER.fullmatch(code)) and found[1] in Settings.model_fields:
         return found[2] in type(Settings.model_fields[found[1]].default).model_fields
     if found and _WORD.fullmatch(found[1]):

@@ -178,11 +178,12 @@ async def running(
     hints: list[str] = []
     missing: list[Missing] = []
     bus = ObservedBus()
-    bridge = Bridge(asyncio.get_running_loop())
+    watch = Watch()
+    bridge = Bridge(asyncio.get_running_loop(), watch.give_up)
     house = House(bridge, store, Zygote(()), live, lambda _task_id, _reading: None)
     intake = Intake(store, live, hints.append, house.work_folder)
     control = Control(house, Executor(house, ()), ROUTE, bus, lambda: hints.append(""))
-    outbox = Outbox(store, channels or {}, live, Watch(), _nothing_to_finish)
+    outbox = Outbox(store, channels or {}, live, watch, _nothing_to_finish)
     deps = Deps(store, intake, control, outbox, keyring, bus, live, lambda: missing, "1.2.3", body_timeout_s)
     server = HttpServer(deps)
     await store.open()

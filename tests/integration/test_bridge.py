@@ -16,9 +16,27 @@ WITHIN_S = 5.0
 COLOR: contextvars.ContextVar[str] = contextvars.ContextVar("color", default="none")
 
 
+class Defects:
+    """Takes what the bridge gives up for."""
+
+    def __init__(self) -> None:
+        self._names: asyncio.Queue[str] = asyncio.Queue()
+
+    def take(self, name: str, error: BaseException) -> None:
+        self._names.put_nowait(f"{name}: {type(error).__name__}")
+
+    async def next(self) -> str:
+        return await asyncio.wait_for(self._names.get(), WITHIN_S)
+
+
 @pytest.fixture
-async def bridge() -> AsyncIterator[Bridge]:
-    made = Bridge(asyncio.get_running_loop())
+async def defects() -> Defects:
+    return Defects()
+
+
+@pytest.fixture
+async def bridge(defects: Defects) -> AsyncIterator[Bridge]:
+    made = Bridge(asyncio.get_running_loop(), defects.take)
     yield made
     await made.join()
     made.close()
@@ -163,14 +181,21 @@ async def test_a_full_lane_refuses_and_stops_without_blocking(bridge: Bridge) ->
     await asyncio.to_thread(lane.join)
 
 
-async def test_a_defect_in_a_lane_does_not_end_its_thread(bridge: Bridge) -> None:
-    """A defect in a lane does not end its thread."""
+async def test_a_defect_in_a_lane_is_told_and_does_not_end_its_thread(bridge: Bridge, defects: Defects) -> None:
+    """Work that raises in a lane is a reason to give up; the thread goes on until it is told to end."""
     seen: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     lane = bridge.lane("l", 2, lambda item: 10 // item, seen.set_result)
     lane.offer(0)
     lane.offer(5)
     assert 2 == await asyncio.wait_for(seen, WITHIN_S)
+    assert "l: ZeroDivisionError" == await defects.next()
     lane.stop()
+
+
+async def test_a_defect_in_a_pool_is_told(bridge: Bridge, defects: Defects) -> None:
+    """Work that raises in a pool is a reason to give up: nobody would ever settle what it had in hand."""
+    bridge.submit(bridge.pool("p", 1), lambda: 1 // 0, lambda _: None)
+    assert "p: ZeroDivisionError" == await defects.next()
 
 
 def test_a_raised_signal_calls_back_once_also_those_who_come_late() -> None:

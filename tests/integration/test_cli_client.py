@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from pipeline.cli import FAILED
 from pipeline.cli._act import act
-from pipeline.cli._client import Client
+from pipeline.cli._client import Client, Refused
 from pipeline.errors import CommandFailed
 from tests.fakes.server import running
 from tests.fakes.site import Reply, Site
@@ -51,6 +54,37 @@ def test_what_is_no_daemon_is_said_to_be_none(site: Site, client: Client, reply:
         client.state(TASK)
     assert site.url in raised.value.message
     assert site.url in raised.value.localized
+
+
+def test_a_token_that_is_refused_costs_no_upload(site: Site, client: Client, tmp_path: Path) -> None:
+    """Whoever has a wrong token, or no daemon at all, is told before the file is sent."""
+    file = tmp_path / "talk.mp4"
+    file.write_bytes(b"x" * 100)
+    site.serve("/api/tasks", refusal(401, "no"))
+    with pytest.raises(Refused):
+        client.upload(file, {})
+    assert ["/api/tasks"] == [visit.path for visit in site.requests]
+
+
+def test_a_file_that_is_not_taken_to_its_end(tmp_path: Path) -> None:
+    """A daemon that ends in the middle of a file is not said to have been none."""
+    file = tmp_path / "talk.mp4"
+    file.write_bytes(bytes(50_000_000))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        answering = threading.Thread(target=_answer_then_break_off, args=(listener,))
+        answering.start()
+        with pytest.raises(CommandFailed, match="max_upload_mb"):
+            Client(f"http://127.0.0.1:{listener.getsockname()[1]}", "a-token").upload(file, {})
+        answering.join()
+
+
+def _answer_then_break_off(listener: socket.socket) -> None:
+    tasks = b'{"data": {"tasks": []}}'
+    for answer in (b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(tasks), tasks), b""):
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(answer)
 
 
 @pytest.mark.parametrize("status", [404, 405])

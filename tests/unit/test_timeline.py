@@ -49,10 +49,12 @@ def test_overlap_is_counted_at_one_moment() -> None:
 def test_timeline_shows_every_phase_at_its_place() -> None:
     """Each video has a line as wide as the time, and the counts stand below it."""
     looks = [Look(0, (D, W)), Look(5, (T, D)), Look(9.9, (T, T)), Look(10, (E, E))]
-    head, first, second, downloads, transcriptions, legend = drawn(["a", "一个很长很长的标题"], looks)
+    lines = drawn(["a", "一个很长很长的标题"], looks)
+    head, first, second, downloads, transcriptions, legend = lines
     assert head.endswith("10.0 s")
     half = WIDTH // 2
     assert "▒" * half + "█" * half == first[-WIDTH:]
+    assert max(map(len, lines)) < 80
     assert "·" * half + "▒" * (half - 1) + "█" == second[-WIDTH:]
     assert "1" * half + "1" * (half - 1) == downloads.split("  ")[-1]
     assert "1" * (half - 1) + "2" == transcriptions.split("  ")[-1].strip()

@@ -1,0 +1,1 @@
+"""The recipe of the bundled model: a tiny Whisper, trained from nothing on synthetic speech."""
