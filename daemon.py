@@ -16,6 +16,7 @@ import aiohttp
 import structlog
 
 from pipeline import __version__
+from pipeline.backup_desk import BackupDesk
 from pipeline.bridge import Bridge
 from pipeline.child import Zygote
 from pipeline.cli import FAILED, FINE
@@ -28,6 +29,7 @@ from pipeline.dispatcher import Dispatcher, Wakers
 from pipeline.engine.devices import find_devices
 from pipeline.engine.local import LocalEngine
 from pipeline.engine.models import ModelShelf, Stock, resolve_auto
+from pipeline.errors import DataFolderUnusable
 from pipeline.events import EventBus
 from pipeline.executor import Executor, House
 from pipeline.heartbeat import Heartbeat
@@ -68,7 +70,9 @@ def serve(load: LoadSettings) -> int:
             log.warning("not in effect yet", keys=idle)
         try:
             asyncio.run(_run(settings, load, folder, keyring))
-        except LoopDied:
+        except LoopDied as died:
+            if isinstance(died.__cause__, DataFolderUnusable):
+                raise died.__cause__ from None
             return FAILED
     return FINE
 
@@ -108,8 +112,7 @@ async def _run(settings: Settings, load: LoadSettings, folder: DataFolder, keyri
         outbox.wake()
 
     control = Control(house, executor, ROUTE, bus, wake)
-    model = settings.transcribe.model
-    readiness = functools.partial(_missing, shelf, model, llm, outbox)
+    readiness = functools.partial(_missing, shelf, settings.transcribe.model, llm, outbox)
     deps = Deps(store, intake, control, outbox, keyring, bus, live, readiness, __version__)
     server = HttpServer(deps)
 
@@ -125,10 +128,12 @@ async def _run(settings: Settings, load: LoadSettings, folder: DataFolder, keyri
 
     try:
         await store.open()
+        watch.start("store", store.until_damaged())
         services: list[Service] = [
             Heartbeat(watch),
             Rescuer(house, ROUTE, bus),
             retention,
+            BackupDesk(folder.path, store.back_up),
             server,  # until the end: what is new is refused, what is asked is answered
             board,
             workers,
@@ -142,6 +147,7 @@ async def _run(settings: Settings, load: LoadSettings, folder: DataFolder, keyri
         if llm is not None:
             await llm.close()
         await session.close()
+        await watch.stop("store")
         await store.close()
 
 

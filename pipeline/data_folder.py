@@ -5,10 +5,25 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
 from pipeline.errors import DataFolderUnusable
+
+
+@contextmanager
+def backup_socket(folder: Path) -> Iterator[Path]:
+    """Name the socket at which the daemon that holds this folder takes wishes for backups.
+
+    The path of a socket may have 107 bytes, that of a folder many more: so it is named by way of an open folder.
+    """
+    descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield Path(f"/proc/self/fd/{descriptor}/backup.sock")
+    finally:
+        os.close(descriptor)
 
 
 class DataFolder:

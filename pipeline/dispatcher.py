@@ -253,6 +253,3 @@ class Dispatcher:
             settled = finish(task, time.time(), delivery)
             if await self._store.save(settled, expected=task.status):
                 self._bus.record(settled)
-        for task, delivery in await self._store.relieved():
-            await self._store.keep_warnings(task.id, delivery.warnings(task.warnings), time.time())
-            log.info("held messages have been sent", task=task.id)

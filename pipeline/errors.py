@@ -376,6 +376,10 @@ class UrlForbiddenHost(UrlRefused):
 # ---------------------------------------------------------------------------------------------
 
 
+ENDLESS = 1_000_000
+"""Times that something is tried again which passes, and is not the task's fault."""
+
+
 class StageFailed(TranscribedError):
     """The stage could not make its product."""
 
@@ -600,8 +604,8 @@ class DiskFull(StageFailed):
 
     type = "disk_full"
     message_zh = "磁盘已满。"
-    cure = ("Free some space; the task can then be submitted again.", "请清理磁盘空间，然后重新提交。")
-    retries = 5
+    cure = ("Free some space; the task then goes on by itself.", "请清理磁盘空间，任务随后会自动继续。")
+    retries = ENDLESS
 
 
 class InternalFailure(StageFailed):

@@ -16,9 +16,9 @@ from pipeline.child import Limits, Zygote
 from pipeline.config import Live, Settings
 from pipeline.core.lifecycle import Failed, Interrupted as WasInterrupted, Outcome, Succeeded, next_step
 from pipeline.core.progress import Reading
-from pipeline.core.task import Artifacts, Failure, Lane, Stage, Task
+from pipeline.core.task import Artifacts, Failure, Lane, Stage, Task, Waiting
 from pipeline.core.transcript import Segment
-from pipeline.errors import InternalFailure, Interrupted, StageFailed
+from pipeline.errors import DataFolderUnusable, DiskFull, InternalFailure, Interrupted, StageFailed
 from pipeline.llm import Llm
 from pipeline.log import bind_task
 from pipeline.ports import Question, Recognition, Recognized, Reply, StageWork, TaskStore
@@ -73,8 +73,8 @@ class House:
         return self.live.settings
 
     def ask(self, question: Coroutine[Any, Any, R]) -> R:
-        """Wait in this thread for an answer of the store."""
-        return self.bridge.call(question)
+        """Wait in this thread for an answer of the store, which keeps its own time: on a full disk it may take long."""
+        return self.bridge.call(question, timeout_s=None)
 
     def work_folder(self, task_id: str) -> Path:
         """Where a task's media and audio lie until its transcript is stored."""
@@ -163,7 +163,7 @@ class Executor:
             while (step := self._next(unit, stops)) is not None:
                 stage = step.name
                 unit = self._make(unit, step, stops)
-        except Interrupted:
+        except (Interrupted, DataFolderUnusable):  # the daemon ends, so or so; it is not the task's fault
             return WasInterrupted(unit.task.id, unit.lane)
         except StageFailed as failure:
             return _failed(unit, stage, failure)
@@ -217,7 +217,8 @@ class Executor:
 
 def _failed(unit: WorkUnit, stage: Stage, error: StageFailed) -> Failed:
     failure = Failure.of(error, stage, unit.task.options.model)
-    return Failed(unit.task.id, unit.lane, failure, error.retries, error.times_out, error.wish_s)
+    waits_for = Waiting.DISK if isinstance(error, DiskFull) else None
+    return Failed(unit.task.id, unit.lane, failure, error.retries, error.times_out, error.wish_s, waits_for)
 
 
 class _Context:

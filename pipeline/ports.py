@@ -411,7 +411,12 @@ class Retired:
 
 
 class TaskStore(Protocol):
-    """Where tasks live. Every change is one transaction, durable when the call returns."""
+    """Where tasks live. Every change is one transaction, durable when the call returns.
+
+    While it cannot be stored, because the disk is full or another program holds the database, what carries work on
+    waits as long as it takes. What somebody asks for (``add_all``, ``end``, ``restart``, ``send_again``, ``delete``),
+    and readings of progress, which are soon out of date, raise ``DiskFull`` or, after a few seconds, ``DbBusy``.
+    """
 
     # accepting
     async def add_all(
@@ -553,7 +558,10 @@ class TaskStore(Protocol):
         why: str = "",
         refused_s: float = 0.0,
     ) -> bool:
-        """Change a message's state if it is still ``expected``; ``refused_s`` more it was refused."""
+        """Change a message's state if it is still ``expected``; ``refused_s`` more it was refused.
+
+        A task that was completed while this message was held warns of it no more.
+        """
         ...
 
     async def close_run(self, message_id: int, continuation: Message, now: float) -> bool:
@@ -577,14 +585,6 @@ class TaskStore(Protocol):
 
     async def delivered(self, paused: Sequence[str]) -> list[tuple[Task, Delivery]]:
         """Tasks whose messages have all come to rest, or are held by one of these paused robots."""
-        ...
-
-    async def relieved(self) -> list[tuple[Task, Delivery]]:
-        """Completed tasks that warn of messages held by a robot, although none is any more."""
-        ...
-
-    async def keep_warnings(self, task_id: str, warnings: Sequence[TaskWarning], now: float) -> None:
-        """Replace the warnings of a completed task."""
         ...
 
     # showing
@@ -614,6 +614,14 @@ class TaskStore(Protocol):
 
     async def give_space_back(self) -> bool:
         """Give a little of the space that is not used any more back to the disk; False if there is none left."""
+        ...
+
+    async def adapt_to_disk(self) -> None:
+        """Set a little room aside for work that is under way, where the disk has plenty."""
+        ...
+
+    def wait_no_longer(self) -> None:
+        """Have every change that cannot be stored now raise ``Interrupted``: the daemon is about to end."""
         ...
 
     async def note_devices(self, devices: Sequence[Device], now: float) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 from pipeline.core.lifecycle import Step
 from pipeline.core.progress import Progress, Reading, measure
+from pipeline.errors import DbBusy, DiskFull
 from pipeline.ports import TaskStore
 from pipeline.service import Watch
 
@@ -49,4 +51,5 @@ class ProgressBoard:
     async def _write(self) -> None:
         latest, self._latest = self._latest, {}
         if latest:
-            await self._store.note_progress(latest, time.time())
+            with suppress(DbBusy, DiskFull):  # the next reading is worth more than an old one
+                await self._store.note_progress(latest, time.time())

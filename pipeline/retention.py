@@ -43,7 +43,7 @@ class Retention:
             await asyncio.sleep(LOOK_EVERY_S)
 
     async def look(self) -> None:
-        """Remove everything that is too old now, and give the space back to the disk."""
+        """Remove everything that is too old now, give the space back to the disk, and keep a little of it aside."""
         storage, now = self._house.settings.storage, self._clock()
         texts_before, tasks_before = now - storage.result_days * DAY_S, now - storage.task_days * DAY_S
         while True:
@@ -55,3 +55,4 @@ class Retention:
             log.info("too old", tasks=len(gone.tasks), texts=len(gone.texts), unlisted=gone.unlisted)
         while await self._house.store.give_space_back():
             pass
+        await self._house.store.adapt_to_disk()

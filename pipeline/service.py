@@ -32,7 +32,7 @@ class Watch:
     def __init__(self) -> None:
         """Begin with nothing to watch; make it on the loop."""
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._died: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._died: asyncio.Future[LoopDied] = asyncio.get_running_loop().create_future()
 
     def start(self, name: str, loop: Coroutine[Any, Any, None]) -> None:
         """Run a background loop under this name."""
@@ -49,7 +49,9 @@ class Watch:
         """Stop the daemon because a loop or a worker thread of this name came to an end that it must not come to."""
         log.critical("a background loop died; the daemon stops", loop=name, exc_info=error)
         if not self._died.done():
-            self._died.set_result(name)
+            died = LoopDied(name)
+            died.__cause__ = error
+            self._died.set_result(died)
 
     async def stop(self, *names: str) -> None:
         """Cancel these loops and wait until they have ended."""
@@ -58,8 +60,8 @@ class Watch:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def death(self) -> str:
-        """Wait until a loop dies; returns its name."""
+    async def death(self) -> LoopDied:
+        """Wait until a loop dies; tells which, and of what."""
         return await asyncio.shield(self._died)
 
 
@@ -80,7 +82,7 @@ async def run_services(services: Sequence[Service], watch: Watch, stop_asked: as
         asked.cancel()
         died.cancel()
         if died.done() and not died.cancelled():
-            raise LoopDied(died.result())
+            raise died.result()
     finally:
         for service in reversed(started):
             try:

@@ -5,9 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
+import structlog
+
 from pipeline.engine.local import LocalEngine
+from pipeline.errors import Interrupted
 from pipeline.executor import House
 from pipeline.service import Service
+
+log = structlog.get_logger()
 
 CHILDREN_S = 18.0
 """How long a stop waits for work that would have to be done again; with everything else it takes 25 s at most."""
@@ -28,7 +33,11 @@ class Workers:
     def ask_to_end(self) -> None:
         """Have everything end that can be continued, and the rest at its end or after ``CHILDREN_S``."""
         self._house.stop.raise_now()
-        asyncio.get_running_loop().call_later(CHILDREN_S, self._house.halt.raise_now)
+        asyncio.get_running_loop().call_later(CHILDREN_S, self._break_off)
+
+    def _break_off(self) -> None:
+        self._house.halt.raise_now()
+        self._house.store.wait_no_longer()
 
     async def stop(self) -> None:
         """Wait for every thread, store what they bring, end the processes.
@@ -41,6 +50,8 @@ class Workers:
             await self._house.bridge.join()
             self._house.bridge.close()
             await self._settle_rest()
+        except Interrupted:
+            log.warning("the store takes nothing more; the next start goes on from what is stored")
         finally:
             await asyncio.to_thread(self._engine.close)
             await asyncio.to_thread(self._house.zygote.close)

@@ -17,6 +17,7 @@ from pipeline.config import LIVE, NOT_IN_EFFECT, Settings, described, node_at, s
 from pipeline.core.lifecycle import DOUBTED, HELD, MEANING, REFUSED, TRANSITIONS
 from pipeline.core.task import Status
 from pipeline.errors import (
+    ENDLESS,
     ConfigInvalid,
     DataFolderUnusable,
     LlmFailed,
@@ -214,13 +215,18 @@ def _meaning(error: type[TranscribedError]) -> str:
 
 
 def _failure(error: type[StageFailed]) -> str:
-    tried = f"Tried again up to {error.retries} times." if error.retries > 1 else "Tried again once."
-    again = tried if error.retries else "Not tried again by itself."
-    status = Status.TIMEOUT if error.times_out else Status.FAILED
     return (
         f"\n### `{error.type}`\n\n{_meaning(error)}\n\n"
-        f"- What to do: {error.cure[0]} {error.cure[1]}\n- {again} Ends as `{status}`.\n"
+        f"- What to do: {error.cure[0]} {error.cure[1]}\n- {_what_follows(error)}\n"
     )
+
+
+def _what_follows(error: type[StageFailed]) -> str:
+    if error.retries == ENDLESS:
+        return "Tried again until it has passed, at no cost to the task's attempts."
+    tried = f"Tried again up to {error.retries} times." if error.retries > 1 else "Tried again once."
+    again = tried if error.retries else "Not tried again by itself."
+    return f"{again} Ends as `{Status.TIMEOUT if error.times_out else Status.FAILED}`."
 
 
 DOCUMENTS = {

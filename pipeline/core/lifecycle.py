@@ -108,6 +108,8 @@ class Failed:
     times_out: bool
     wish_s: float | None = None
     """Seconds for which the other side asked to be left alone."""
+    waits_for: Waiting | None = None
+    """What has to be there before it is tried again, at no cost to the task: it is not the task's fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +187,8 @@ def settle(
             return _settle_failure(task, outcome, policy, now, jitter, failure)
 
 
+LOOK_AGAIN_S = 10.0
+"""After so many seconds, up to twice as many, a task that waits for the disk is tried again."""
 MOST_CRASHES = 3
 """A task whose work was begun so often without coming to an end is not begun once more.
 
@@ -197,6 +201,11 @@ _ROUNDING = 1e-6
 def _settle_failure(
     task: Task, outcome: Failed, policy: RetryPolicy, now: float, jitter: float, failure: Failure
 ) -> Settled:
+    if outcome.waits_for is not None:
+        later = replace(change(task, Cause.POSTPONED, now), not_before=now + LOOK_AGAIN_S * (1 + jitter))
+        return Settled(
+            replace(later, failure=failure, stage=failure.stage, waiting_for=outcome.waits_for), Cause.POSTPONED
+        )
     seen = task.ended_by(failure.type) + 1
     task = replace(task, faults=tuple((dict(task.faults) | {failure.type: seen}).items()), blame=0.0)
     decision = policy.decide(

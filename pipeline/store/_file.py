@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.errors import DataFolderUnusable
+from pydantic import ValidationError
+
+from pipeline.errors import DataFolderUnusable, DbBusy, DiskFull
 from pipeline.store._sql import MIGRATIONS
+
+BUSY_MS = 50
+"""So long SQLite itself waits for another program; who wants to wait longer does so without keeping readers waiting."""
 
 # FULL outlives a power failure, not only a crash. An outside tool may hold the file for a while, so wait for it.
 # A schema that somebody changed by hand must not run functions of its own.
@@ -36,7 +42,14 @@ _NOT_LOCAL = "put storage.dir on a local disk 请将 storage.dir 设在本地磁
 
 _INCREMENTAL = 2
 
-_OF_THE_CONTENT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
+PRIMARY_CODE = 0xFF
+"""The extended result codes of SQLite add bits above this."""
+_SAID_OF_ROWS = ("Could not decode to UTF-8", "malformed JSON")
+"""What is said, without a code of its own, of a row that holds what nobody wrote."""
+_LAST_BYTES = 64 * 1024
+"""With less than this free SQLite cannot make its files, and calls that an input/output error."""
+
+_OF_THE_FILE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 """Result codes that say that the file is read well but holds something else than it should."""
 
 
@@ -51,7 +64,25 @@ def naming(path: Path) -> Iterator[None]:
         yield
     except (sqlite3.Error, OSError) as error:
         code = getattr(error, "sqlite_errorcode", None)
-        raise _unusable(path, str(error), _DAMAGED if code in _OF_THE_CONTENT else _IN_THE_WAY) from error
+        raise _unusable(
+            path, str(error), _DAMAGED if code in {*_OF_THE_FILE, sqlite3.SQLITE_ERROR} else _IN_THE_WAY
+        ) from error
+
+
+def named_error(path: Path, error: sqlite3.Error | ValidationError) -> Exception:
+    """Say in our words what stopped a unit of work, if it is about the machine or the file; or return it as it is."""
+    if isinstance(error, ValidationError):
+        return _unusable(path, f"{error.title}: {error.errors(include_input=False)[0]['msg']}", _DAMAGED)
+    match getattr(error, "sqlite_errorcode", 0) & PRIMARY_CODE:
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return DbBusy(str(error))
+        case sqlite3.SQLITE_FULL:
+            return DiskFull(str(error))
+        case sqlite3.SQLITE_IOERR if shutil.disk_usage(path.parent).free < _LAST_BYTES:
+            return DiskFull(str(error))
+        case code if code in _OF_THE_FILE or any(said in str(error) for said in _SAID_OF_ROWS):
+            return _unusable(path, str(error), _DAMAGED)
+    return error
 
 
 def make_private(path: Path) -> None:
@@ -77,6 +108,7 @@ def prepare(conn: sqlite3.Connection, path: Path, migrations: Sequence[str] = MI
         _check(conn, path)
         _use_journal(conn, path)
         _migrate(conn, path, migrations)
+        conn.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
 
 
 def _check(conn: sqlite3.Connection, path: Path) -> None:

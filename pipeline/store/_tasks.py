@@ -375,12 +375,6 @@ def reply(conn: sqlite3.Connection, task_id: str, key: str) -> Answer | TooLong 
     return TooLong(row["model"]) if row["text"] is None else Answer(row["text"], row["model"])
 
 
-def keep_warnings(conn: sqlite3.Connection, task_id: str, warnings: Sequence[TaskWarning], now: float) -> None:
-    """Replace the warnings of a completed task."""
-    columns = {"id": task_id, "warnings": _rows.warnings_column(tuple(warnings)), "now": now}
-    conn.execute(SQL["keep_warnings"], columns)
-
-
 def note_progress(conn: sqlite3.Connection, latest: Mapping[str, Progress], now: float) -> None:
     """Store the latest reading of tasks that are still processing."""
     columns = [

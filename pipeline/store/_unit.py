@@ -18,16 +18,18 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import aiosqlite
+from pydantic import ValidationError
 
-from pipeline.errors import DbBusy, DiskFull, Interrupted
+from pipeline.errors import DataFolderUnusable, Interrupted
+from pipeline.store._file import PRIMARY_CODE, named_error
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
 
+STEP_PAGES = 256
+"""Pages, a megabyte in all, that a copy takes at a time; units wait no longer than for these."""
 LARGEST_BATCH = 64
 """More units than this wait for the next commit, so that the first of them is not kept waiting."""
-
-_PRIMARY_CODE = 0xFF  # the extended result codes of SQLite add bits above this
 
 
 @dataclass(slots=True)
@@ -51,15 +53,18 @@ class _Unit:
 class UnitsOfWork:
     """One SQLite connection and the units that wait for it. Used from one event loop."""
 
-    def __init__(self) -> None:
-        """Begin closed."""
+    def __init__(self, path: Path) -> None:
+        """Begin closed; ``path`` is the database file."""
+        self._path = path
+        self._damage: asyncio.Future[DataFolderUnusable] = asyncio.Future()
         self._waiting: deque[_Unit] = deque()
         self._db: aiosqlite.Connection | None = None
         self._flushing: asyncio.Task[None] | None = None
 
-    async def open(self, path: Path, prepare: Work[None]) -> None:
+    async def open(self, prepare: Work[None]) -> None:
         """Connect, and run ``prepare`` before any unit; if it raises, nothing stays open."""
-        self._db = await aiosqlite.connect(path, factory=_connection_class(self._waiting), isolation_level=None)
+        factory = _connection_class(self._waiting)
+        self._db = await aiosqlite.connect(self._path, factory=factory, isolation_level=None)
         try:
             await self.read(prepare)
         except BaseException:
@@ -80,13 +85,45 @@ class UnitsOfWork:
         Raises:
             DbBusy: another program holds the database.
             DiskFull: there is no space for the change.
+            DataFolderUnusable: the file is damaged.
             Interrupted: the store is closed.
         """
-        return await self._enqueue(work, writes=True)
+        return await self._answer(work, writes=True)
 
     async def read(self, work: Work[T]) -> T:
         """Run ``work`` outside the shared transaction; it sees every write that was begun before it."""
-        return await self._enqueue(work, writes=False)
+        return await self._answer(work, writes=False)
+
+    async def copy_into(self, copy: sqlite3.Connection) -> None:
+        """Copy the whole database into an empty one, in steps; units run in between, and what they change is copied.
+
+        Raises:
+            Interrupted: the store was closed meanwhile.
+        """
+        conn = await self.read(lambda conn: conn)
+        if self._db is None:
+            raise Interrupted("the store is closed")
+
+        def between_steps(*_: int) -> None:
+            if self._db is None:
+                raise Interrupted("the store is closed")
+            conn.commit()
+
+        await self._db.backup(copy, pages=STEP_PAGES, progress=between_steps)
+
+    async def damage(self) -> DataFolderUnusable:
+        """Wait until a unit comes upon damage in the file."""
+        return await asyncio.shield(self._damage)
+
+    async def _answer(self, work: Work[T], *, writes: bool) -> T:
+        """Run ``work``; translate what is said about machine and file, everything else stays what it is."""
+        try:
+            return await self._enqueue(work, writes=writes)
+        except (sqlite3.Error, ValidationError) as error:
+            named = named_error(self._path, error)
+            if isinstance(named, DataFolderUnusable) and not self._damage.done():
+                self._damage.set_result(named)
+            raise named from error
 
     def _enqueue(self, work: Work[T], *, writes: bool) -> asyncio.Future[T]:
         if self._db is None:
@@ -107,6 +144,7 @@ def _connection_class(waiting: deque[_Unit]) -> type[sqlite3.Connection]:
         """A connection whose ``commit()`` runs the units that wait; ``aiosqlite`` calls it on its thread."""
 
         def commit(self) -> None:
+            # Between the steps of a copy as well: SQLite carries changes of the copied connection into the copy.
             batch = [waiting.popleft() for _ in range(min(len(waiting), LARGEST_BATCH))]
             _run_writes(self, [unit for unit in batch if unit.writes])
             _run_reads(self, [unit for unit in batch if not unit.writes])
@@ -131,11 +169,20 @@ def _run_writes(conn: sqlite3.Connection, units: Sequence[_Unit]) -> None:
         conn.execute("COMMIT")
     except BaseException as error:  # noqa: BLE001 - whatever it is, it is the answer every caller waits for
         for unit in units:
-            unit.error = _named(error)
+            unit.error = error
         if conn.in_transaction:
             with suppress(sqlite3.Error):  # SQLite gave the transaction up by itself
                 conn.execute("ROLLBACK")
+        if len(units) > 1 and _is_full(error):
+            for unit in units:  # what is small may still find its room
+                unit.error = None
+                _run_writes(conn, [unit])
+            return
     _hand_out(units)
+
+
+def _is_full(error: BaseException) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & PRIMARY_CODE == sqlite3.SQLITE_FULL
 
 
 def _run_in_savepoint(conn: sqlite3.Connection, unit: _Unit) -> None:
@@ -145,7 +192,7 @@ def _run_in_savepoint(conn: sqlite3.Connection, unit: _Unit) -> None:
     except Exception as error:
         if not conn.in_transaction:  # SQLite rolled everything back: the whole batch has failed
             raise
-        unit.error = _named(error)
+        unit.error = error
         conn.execute("ROLLBACK TO unit")
     conn.execute("RELEASE unit")
 
@@ -155,7 +202,7 @@ def _run_reads(conn: sqlite3.Connection, units: Sequence[_Unit]) -> None:
         try:
             unit.result = unit.work(conn)
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is the answer its caller waits for
-            unit.error = _named(error)
+            unit.error = error
         _hand_out([unit])
 
 
@@ -165,16 +212,3 @@ def _hand_out(units: Sequence[_Unit]) -> None:
             unit.settle()
 
     units[0].future.get_loop().call_soon_threadsafe(settle_all)
-
-
-def _named(error: BaseException) -> BaseException:
-    """Translate what SQLite says about the machine into our words; everything else stays what it is."""
-    code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        named: BaseException = DbBusy(str(error))
-    elif code == sqlite3.SQLITE_FULL:
-        named = DiskFull(str(error))
-    else:
-        return error
-    named.__cause__ = error
-    return named

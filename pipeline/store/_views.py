@@ -5,8 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from pipeline.core.lifecycle import Delivery
-from pipeline.core.task import Status, Task, Usage
+from pipeline.core.task import Status, Usage
 from pipeline.ports import TaskView
 from pipeline.store import _rows, _tasks
 from pipeline.store._sql import SQL
@@ -45,28 +44,6 @@ def page(
     shown = rows[:limit]
     views = _views(conn, _tasks.load(conn, [row["id"] for row in shown], _rows.LISTED_PRODUCTS))
     return views, shown[-1]["number"] if len(rows) > limit else None
-
-
-def delivered(conn: sqlite3.Connection, paused: Sequence[str]) -> list[tuple[Task, Delivery]]:
-    """Read the tasks with nothing left to send, but for what paused robots hold."""
-    return _deliveries(conn, conn.execute(SQL["delivered"], {"paused": _rows.json_list(paused)}).fetchall())
-
-
-def relieved(conn: sqlite3.Connection) -> list[tuple[Task, Delivery]]:
-    """Read the completed tasks that still warn of messages that have been sent meanwhile."""
-    return _deliveries(conn, conn.execute(SQL["relieved"]).fetchall())
-
-
-def _deliveries(conn: sqlite3.Connection, rows: Sequence[sqlite3.Row]) -> list[tuple[Task, Delivery]]:
-    ids = [row["id"] for row in rows]
-    found = {row["id"]: row for row in conn.execute(SQL["deliveries"], {"ids": _rows.json_list(ids)})}
-    return [(task, _delivery(found.get(task.id))) for task in _tasks.load_whole(conn, ids)]
-
-
-def _delivery(row: sqlite3.Row | None) -> Delivery:
-    if row is None:
-        return Delivery()
-    return Delivery(held=bool(row["held"]), refused=bool(row["refused"]), doubted=bool(row["doubted"]))
 
 
 def _views(conn: sqlite3.Connection, rows: Sequence[sqlite3.Row]) -> list[TaskView]:

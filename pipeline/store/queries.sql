@@ -295,13 +295,6 @@ SELECT id FROM task
                            OR message.robot NOT IN (SELECT value FROM json_each(:paused))))
  ORDER BY number;
 
--- name: relieved
-SELECT id FROM task
- WHERE status = 'completed' AND instr(warnings, '"delivery_interrupted"') > 0
-   AND NOT EXISTS (SELECT 1 FROM run JOIN message ON message.run_id = run.id
-                    WHERE run.task_id = task.id AND message.state IN ('planned', 'sending', 'in_doubt'))
- ORDER BY number;
-
 -- name: deliveries
 SELECT run.task_id AS id,
        max(message.state IN ('planned', 'sending', 'in_doubt')) AS held,
@@ -311,8 +304,12 @@ SELECT run.task_id AS id,
  WHERE run.task_id IN (SELECT value FROM json_each(:ids))
  GROUP BY run.task_id;
 
+-- name: late_task
+SELECT task.id FROM message JOIN run ON run.id = message.run_id JOIN task ON task.id = run.task_id
+ WHERE message.id = :id AND task.status = 'completed';
+
 -- name: keep_warnings
-UPDATE task SET warnings = :warnings, updated_at = :now WHERE id = :id AND status = 'completed';
+UPDATE task SET warnings = :warnings, updated_at = :now WHERE id = :id AND warnings <> :warnings;
 
 ---------------------------------------------------------------------------------------------------
 -- Showing

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 from pipeline.core.lifecycle import Delivery, Settled, Step
 from pipeline.core.messages import Message, MessageState, Run
 from pipeline.core.placement import Device
 from pipeline.core.progress import Progress
-from pipeline.core.task import Lane, Stage, Status, Task, TaskWarning
+from pipeline.core.task import Lane, Stage, Status, Task, Waiting
 from pipeline.core.transcript import Segment
 from pipeline.ports import (
     Added,
@@ -30,7 +33,9 @@ from pipeline.ports import (
     TooLong,
     Write,
 )
-from pipeline.store import _file, _keeping, _keys, _outbox, _tasks, _views
+from pipeline.store import _deliveries, _file, _keeping, _keys, _outbox, _tasks, _views, backup
+from pipeline.store._ballast import Ballast
+from pipeline.store._changes import Changes
 from pipeline.store._unit import UnitsOfWork
 
 
@@ -48,7 +53,9 @@ class SqliteStore:
         self._path = path
         self._route = tuple(route)
         self._boot_id = boot_id
-        self._units = UnitsOfWork()
+        self._ballast = Ballast(path.with_name("ballast"))
+        self._units = UnitsOfWork(path)
+        self._changes = Changes(self._units, self._ballast)
 
     async def open(self) -> None:
         """Open, check and migrate the file.
@@ -58,18 +65,36 @@ class SqliteStore:
         """
         with _file.naming(self._path):
             _file.make_private(self._path)
-            await self._units.open(self._path, lambda conn: _file.prepare(conn, self._path))
+            await self.adapt_to_disk()
+            try:
+                await self._units.open(lambda conn: _file.prepare(conn, self._path))
+            except BaseException:
+                self._ballast.give_up()
+                raise
+
+    async def until_damaged(self) -> NoReturn:
+        """Wait until somebody comes upon damage in the file.
+
+        Raises:
+            DataFolderUnusable: it is damaged.
+        """
+        raise await self._units.damage()
+
+    def wait_no_longer(self) -> None:
+        """Have changes that cannot be stored end with ``Interrupted``: the daemon is about to end."""
+        self._changes.wait_no_longer()
 
     async def close(self) -> None:
         """Finish what was begun and close the file; close the store last."""
         await self._units.close()
+        self._ballast.give_up()
 
     # Accepting
 
     async def add_all(
         self, new: Sequence[NewTask], *, room: int, force: bool, key: RequestKey | None = None
     ) -> tuple[Added | AlreadyThere, ...] | NoRoom | Replayed | KeyTaken:
-        return await self._units.write(
+        return await self._changes.begin(
             lambda conn: _tasks.add_all(conn, self._route, new, room=room, force=force, key=key)
         )
 
@@ -81,7 +106,7 @@ class SqliteStore:
     async def claim(
         self, lane: Lane, now: float, task_id: str | None = None, *, hosts_left_alone: Sequence[str] = ()
     ) -> Settled | None:
-        return await self._units.write(
+        return await self._changes.carry_on(
             lambda conn: _tasks.claim(conn, self._boot_id, lane, now, task_id, hosts_left_alone)
         )
 
@@ -92,26 +117,26 @@ class SqliteStore:
         return await self._units.read(_tasks.next_due)
 
     async def save(self, settled: Settled, *, expected: Status, runs: Sequence[Run] = ()) -> bool:
-        return await self._units.write(
+        return await self._changes.carry_on(
             lambda conn: _tasks.save(conn, self._route, settled, expected=expected, runs=runs)
         )
 
     async def end(self, settled: Settled, *, expected: Status, closing: Message) -> bool:
-        return await self._units.write(lambda conn: _tasks.end(conn, settled, expected, closing))
+        return await self._changes.end(lambda conn: _tasks.end(conn, settled, expected, closing))
 
     async def release(self, task_id: str) -> None:
-        await self._units.write(lambda conn: _tasks.release(conn, task_id))
+        await self._changes.carry_on(lambda conn: _tasks.release(conn, task_id))
 
     async def restart(self, settled: Settled, *, expected: Status, dropped: Sequence[str]) -> bool:
-        return await self._units.write(
+        return await self._changes.begin(
             lambda conn: _tasks.restart(conn, self._route, settled, expected=expected, dropped=dropped)
         )
 
     async def send_again(self, settled: Settled, *, expected: Status) -> bool:
-        return await self._units.write(lambda conn: _tasks.send_again(conn, self._route, settled, expected=expected))
+        return await self._changes.begin(lambda conn: _tasks.send_again(conn, self._route, settled, expected=expected))
 
     async def orphans(self) -> list[Task]:
-        return await self._units.write(lambda conn: _tasks.orphans(conn, self._boot_id))
+        return await self._changes.carry_on(lambda conn: _tasks.orphans(conn, self._boot_id))
 
     # Working
 
@@ -119,34 +144,34 @@ class SqliteStore:
         return await self._units.read(lambda conn: _tasks.get(conn, task_id))
 
     async def enter(self, task_id: str, stage: Stage, now: float) -> bool:
-        return await self._units.write(lambda conn: _tasks.enter(conn, self._route, task_id, stage, now))
+        return await self._changes.carry_on(lambda conn: _tasks.enter(conn, self._route, task_id, stage, now))
 
     async def begin(self, task_id: str) -> None:
-        await self._units.write(lambda conn: _tasks.begin(conn, task_id))
+        await self._changes.carry_on(lambda conn: _tasks.begin(conn, task_id))
 
     async def wait_for(self, task_id: str, waiting_for: str | None, now: float) -> None:
-        await self._units.write(lambda conn: _tasks.wait_for(conn, task_id, waiting_for, now))
+        await self._changes.carry_on(lambda conn: _tasks.wait_for(conn, task_id, waiting_for, now))
 
     async def keep(self, task_id: str, makes: str, made: Made, now: float) -> bool:
-        return await self._units.write(lambda conn: _tasks.keep(conn, self._route, task_id, makes, made, now))
+        return await self._changes.carry_on(lambda conn: _tasks.keep(conn, self._route, task_id, makes, made, now))
 
     async def drop(self, task_id: str, makes: Sequence[str]) -> None:
-        await self._units.write(lambda conn: _tasks.drop(conn, self._route, task_id, makes))
+        await self._changes.carry_on(lambda conn: _tasks.drop(conn, self._route, task_id, makes))
 
     async def keep_segments(self, task_id: str, segments: Sequence[Segment]) -> None:
-        await self._units.write(lambda conn: _tasks.keep_segments(conn, task_id, segments))
+        await self._changes.carry_on(lambda conn: _tasks.keep_segments(conn, task_id, segments))
 
     async def segments(self, task_id: str) -> tuple[Segment, ...]:
         return await self._units.read(lambda conn: _tasks.segments(conn, task_id))
 
     async def keep_reply(self, task_id: str, key: str, reply: Reply) -> None:
-        await self._units.write(lambda conn: _tasks.keep_reply(conn, task_id, key, reply))
+        await self._changes.carry_on(lambda conn: _tasks.keep_reply(conn, task_id, key, reply))
 
     async def reply(self, task_id: str, key: str) -> Answer | TooLong | None:
         return await self._units.read(lambda conn: _tasks.reply(conn, task_id, key))
 
     async def note_progress(self, latest: Mapping[str, Progress], now: float) -> None:
-        await self._units.write(lambda conn: _tasks.note_progress(conn, latest, now))
+        await self._changes.begin(lambda conn: _tasks.note_progress(conn, latest, now))
 
     # Delivering
 
@@ -154,7 +179,7 @@ class SqliteStore:
         return await self._units.read(_outbox.lanes)
 
     async def announce(self, task_id: str, runs: Sequence[Run], now: float) -> None:
-        await self._units.write(lambda conn: _outbox.announce(conn, task_id, runs, now))
+        await self._changes.carry_on(lambda conn: _outbox.announce(conn, task_id, runs, now))
 
     async def next_message(self, robot: str | None) -> Outgoing | None:
         return await self._units.read(lambda conn: _outbox.next_message(conn, robot))
@@ -169,42 +194,44 @@ class SqliteStore:
         why: str = "",
         refused_s: float = 0.0,
     ) -> bool:
-        return await self._units.write(
-            lambda conn: _outbox.mark(conn, message_id, state, now, expected=expected, why=why, refused_s=refused_s)
+        return await self._changes.carry_on(
+            lambda conn: _deliveries.mark(conn, message_id, state, now, expected=expected, why=why, refused_s=refused_s)
         )
 
     async def close_run(self, message_id: int, continuation: Message, now: float) -> bool:
-        return await self._units.write(lambda conn: _outbox.close_run(conn, message_id, continuation, now))
+        return await self._changes.carry_on(lambda conn: _outbox.close_run(conn, message_id, continuation, now))
 
     async def note_write(self, robot: str, moment: Moment, *, forget: int) -> int:
-        return await self._units.write(lambda conn: _outbox.note_write(conn, robot, moment, forget))
+        return await self._changes.carry_on(lambda conn: _outbox.note_write(conn, robot, moment, forget))
 
     async def recent_writes(self, robot: str) -> list[Write]:
         return await self._units.read(lambda conn: _outbox.recent_writes(conn, robot))
 
     async def doubt_unfinished_sends(self, now: float) -> int:
-        return await self._units.write(lambda conn: _outbox.doubt_unfinished_sends(conn, now))
+        return await self._changes.carry_on(lambda conn: _outbox.doubt_unfinished_sends(conn, now))
 
     async def delivered(self, paused: Sequence[str]) -> list[tuple[Task, Delivery]]:
-        return await self._units.read(lambda conn: _views.delivered(conn, paused))
-
-    async def relieved(self) -> list[tuple[Task, Delivery]]:
-        return await self._units.read(_views.relieved)
-
-    async def keep_warnings(self, task_id: str, warnings: Sequence[TaskWarning], now: float) -> None:
-        await self._units.write(lambda conn: _tasks.keep_warnings(conn, task_id, warnings, now))
+        return await self._units.read(lambda conn: _deliveries.delivered(conn, paused))
 
     # Showing
 
     async def view(self, task_id: str, owner: str) -> TaskView | None:
-        return await self._units.read(lambda conn: _views.view(conn, task_id, owner))
+        view = await self._units.read(lambda conn: _views.view(conn, task_id, owner))
+        return None if view is None else self._as_it_stands(view)
 
     async def page(
         self, owner: str, *, status: Status | None, q: str | None, since: float | None, limit: int, before: int | None
     ) -> tuple[list[TaskView], int | None]:
-        return await self._units.read(
+        views, following = await self._units.read(
             lambda conn: _views.page(conn, owner, status=status, q=q, since=since, limit=limit, before=before)
         )
+        return [self._as_it_stands(view) for view in views], following
+
+    def _as_it_stands(self, view: TaskView) -> TaskView:
+        """Say of unfinished tasks that they wait for the disk, which on a full disk cannot be written down."""
+        if view.task.status.final or not self._changes.wait_for_disk:
+            return view
+        return replace(view, task=replace(view.task, waiting_for=Waiting.DISK))
 
     async def messages(self, task_id: str) -> list[MessageRow]:
         return await self._units.read(lambda conn: _outbox.messages(conn, task_id))
@@ -212,13 +239,27 @@ class SqliteStore:
     # Keeping
 
     async def delete(self, task_id: str) -> bool:
-        return await self._units.write(lambda conn: _keeping.delete(conn, task_id))
+        return await self._changes.end(lambda conn: _keeping.delete(conn, task_id))
 
     async def retire(self, *, texts_before: float, tasks_before: float, limit: int) -> Retired:
-        return await self._units.write(lambda conn: _keeping.retire(conn, texts_before, tasks_before, limit))
+        return await self._changes.carry_on(lambda conn: _keeping.retire(conn, texts_before, tasks_before, limit))
 
     async def give_space_back(self) -> bool:
-        return await self._units.write(_keeping.give_space_back)
+        return await self._changes.carry_on(_keeping.give_space_back)
+
+    async def adapt_to_disk(self) -> None:
+        await asyncio.to_thread(self._ballast.adapt)
+
+    async def back_up(self, path: Path) -> int:
+        """Make a consistent copy in a new file while everything goes on; returns its size in bytes.
+
+        Raises:
+            CommandFailed: it cannot be made, or is not sound.
+            Interrupted: the store was closed meanwhile.
+        """
+        with backup.draft_of(path) as draft:
+            await self._units.copy_into(draft)
+        return await asyncio.to_thread(backup.finish, path)
 
     async def note_devices(self, devices: Sequence[Device], now: float) -> None:
-        await self._units.write(lambda conn: _keeping.note_devices(conn, devices, now))
+        await self._changes.carry_on(lambda conn: _keeping.note_devices(conn, devices, now))

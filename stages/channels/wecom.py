@@ -109,10 +109,12 @@ class WecomRobot:
             upload.media_id = answer.said["media_id"]
             upload.times += 1
         shown = await self._show("file", {"media_id": upload.media_id})
-        if shown.said.get("errcode") == _MEDIA_GONE and upload.times < _MOST_UPLOADS:
-            upload.media_id = None
-            return TryLater(_UPLOAD_WAIT_S, _explained(_MEDIA_GONE, _REFUSED[_MEDIA_GONE]))
-        return shown.receipt
+        match shown.receipt:
+            case Refused(why) if shown.said["errcode"] == _MEDIA_GONE and upload.times < _MOST_UPLOADS:
+                upload.media_id = None
+                return TryLater(_UPLOAD_WAIT_S, why)
+            case _:
+                return shown.receipt
 
     async def _upload_file(self, name: str, content: str) -> _Answer:
         """Give WeCom a file. Nothing of it is shown yet, so where it is in doubt it is just not there."""

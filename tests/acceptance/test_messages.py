@@ -86,6 +86,46 @@ async def _planned(client: Client, task_id: str) -> list[Json]:
                 return messages
 
 
+async def test_notices_keep_out_of_runs(site: Site, wecom: WeCom, start: Start) -> None:
+    """With a notice for each step, notices stand between runs only; while runs wait, steps are not told at all."""
+    gate, robot = wecom.gate("busy"), wecom.robot("team")
+    videos = [serve_speech(site, number, 2) for number in range(4)]
+    daemon = start(llm=SHORT_TEXTS_TOO, wechat=robots(wecom, "team"))
+    async with Client(daemon) as client:
+        first = await client.submit(videos[0], notify="all")
+        await client.finished(first)
+        robot.script(None, Fault(hold=gate))
+        ids = [await client.submit(url) for url in videos[1:2]]
+        await wecom.until(lambda _: gate.held == 1, 60)
+        ids += [await client.submit(url, notify="all") for url in videos[2:]]
+        failing = await client.submit(f"{site.url}/not-there.wav", notify="all")
+        waiting = [await _planned(client, task_id) for task_id in ids[1:]]
+        assert "failed" == (await client.finished(failing))["status"]
+        gate.open()
+        await asyncio.gather(*map(client.finished, ids))
+        await wecom.until(lambda _: len(robot.accepted) == len(robot.arrivals) == 3 + 4 * 3 + 1, 60)
+        told = {task_id: await client.messages(task_id) for task_id in [first, *ids, failing]}
+    steps = [one for one in told[first] if one["kind"] == "notice"]
+    assert ["开始处理", "下载完成", "转写完成"] == [one["text"][:4] for one in steps]
+    assert [["head", "summary", "text"]] * 2 == [[one["kind"] for one in messages] for messages in waiting]
+    [failure] = told[failing]
+    assert ("notice", "sent") == (failure["kind"], failure["state"])
+    labels = [content[:5] if content.startswith("(") else "notice" for content in robot.contents]
+    runs = ["(1/3)", "(2/3)", "(3/3)"]
+    assert ["notice"] * 3 + runs * 2 == labels[:9]
+    assert sorted([runs, runs, ["notice"]]) == sorted(_divided(labels[9:]))
+
+
+def _divided(labels: Sequence[str]) -> list[list[str]]:
+    """Divide labels before each that begins something."""
+    divided: list[list[str]] = []
+    for label in labels:
+        if label in {"(1/3)", "notice"}:
+            divided.append([])
+        divided[-1].append(label)
+    return divided
+
+
 # -- hostile titles -----------------------------------------------------------------------------
 
 TITLES = {
@@ -223,22 +263,6 @@ async def test_a_long_text_is_one_file(site: Site, wecom: WeCom, start: Start) -
     assert ("(3/3) 会议 1／2： A＼B.txt", len(text.encode())) == (file["text"], file["bytes"])
     assert [text.encode()] * 3 == [upload.content for upload in robot.uploads]
     assert [one["text"].replace("(3/3)", "(3／3)") for one in messages] == robot.contents
-
-
-async def test_the_pace_of_a_robot_holds_across_a_restart(site: Site, wecom: WeCom, start: Start) -> None:
-    """A robot that has had its messages of this minute gets no more after a restart, while another gets all."""
-    wechat = robots(wecom, "paced", "other") | {"per_minute": 3}
-    daemon = start(llm=SHORT_TEXTS_TOO, wechat=wechat)
-    url = serve_speech(site, 0, 1)
-    async with Client(daemon) as client:
-        await client.submit(url, wechat_webhook="paced", force=True)
-        await client.submit(serve_speech(site, 1, 1), wechat_webhook="paced")
-        await wecom.until(lambda _: len(wecom.robot("paced").arrivals) == 3)
-    daemon.stop()
-    daemon.start()
-    async with Client(daemon) as client:
-        await client.finished(await client.submit(url, wechat_webhook="other"))
-    assert (3, 3) == (len(wecom.robot("paced").arrivals), len(wecom.robot("other").arrivals))
 
 
 async def test_without_a_robot_messages_stay_in_the_inbox(site: Site, start: Start) -> None:

@@ -208,22 +208,16 @@ async def test_notice_is_dropped_where_its_robot_has_unsent_messages(store: Task
     assert ["news", "inbox"] == [row.message.text for row in await store.messages("told")]
 
 
-async def test_completed_task_is_relieved_when_nothing_is_held_any_more(store: TaskStore) -> None:
-    """A completed task that warns of held messages is found once they have been sent, and then warns no more."""
+async def test_completed_task_warns_of_held_messages_as_long_as_there_are_some(store: TaskStore) -> None:
+    """When the last held message of a completed task is sent or refused, its warnings say what is then true."""
     await compose(store, "a", run("one", "two", robot="x"))
     [(task, delivery)] = await store.delivered(["x"])
     assert await store.save(finish(task, NOW, delivery), expected=task.status)
-    assert [] == await store.relieved()
-    await bring_to_rest(store, "x")
-    assert [] == await store.relieved()
-    await bring_to_rest(store, "x", REFUSED)
-    [(task, delivery)] = await store.relieved()
-    assert ("a", Delivery(refused=True)) == (task.id, delivery)
-    await store.keep_warnings("a", delivery.warnings(task.warnings), NOW)
-    assert [] == await store.relieved()
-    stored = await store.get("a")
-    assert stored
-    assert ["wecom_refused"] == [warning.type for warning in stored.warnings]
+    for state, expected in ((SENT, ["delivery_interrupted"]), (REFUSED, ["wecom_refused"])):
+        await bring_to_rest(store, "x", state)
+        stored = await store.get("a")
+        assert stored
+        assert expected == [warning.type for warning in stored.warnings]
 
 
 async def test_rest_of_a_closed_run_goes_out_behind_the_runs_that_wait(store: TaskStore) -> None:

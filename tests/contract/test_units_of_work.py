@@ -45,8 +45,8 @@ def journal() -> Journal:
 @pytest.fixture
 async def units(path: Path, journal: Journal) -> AsyncIterator[UnitsOfWork]:
     """An open connection."""
-    made = UnitsOfWork()
-    await made.open(path, journal.prepare)
+    made = UnitsOfWork(path)
+    await made.open(journal.prepare)
     yield made
     await made.close()
 
@@ -209,8 +209,8 @@ async def test_cancelled_close_still_closes(units: UnitsOfWork, path: Path) -> N
 async def test_close_leaves_no_thread(path: Path, journal: Journal) -> None:
     """The connection's thread ends with it."""
     before = set(threading.enumerate())
-    units = UnitsOfWork()
-    await units.open(path, journal.prepare)
+    units = UnitsOfWork(path)
+    await units.open(journal.prepare)
     started = set(threading.enumerate()) - before
     await units.close()
     assert 1 == len(started)
@@ -225,7 +225,7 @@ async def test_failed_open_leaves_no_thread(path: Path) -> None:
         conn.execute("SELECT nonsense")
 
     with pytest.raises(sqlite3.OperationalError, match="nonsense"):
-        await UnitsOfWork().open(path, fail)
+        await UnitsOfWork(path).open(fail)
     assert_ended(set(threading.enumerate()) - before)
 
 

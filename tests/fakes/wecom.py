@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import functools
 import json
 import re
@@ -17,17 +16,16 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from aiohttp import BodyPartReader, web
+from aiohttp import web
 
 from tests.fakes.server import Gate, LoopbackServer, Record, close_connection, run_by_hand
+from tests.fakes.wecom_files import Upload, read_upload
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 SEND_PATH = "/cgi-bin/webhook/send"
 UPLOAD_PATH = "/cgi-bin/webhook/upload_media"
-FILE_BYTES = (5, 20 * 1024 * 1024)
-MEDIA_LIVES_S = 3 * 86_400.0
 LIMITS_BYTES = {"text": 2048, "markdown": 4096, "markdown_v2": 4096}
 WINDOW_S = 60.0
 
@@ -77,20 +75,6 @@ class Fault:
 
 
 @dataclass(eq=False)
-class Upload:
-    """A file that was given to a robot, and what became of it."""
-
-    name: str
-    content: bytes = field(repr=False)
-    at: float
-    """By the clock of the server."""
-    errcode: int | None = None
-    """The decision; None is a fault."""
-    media_id: str = ""
-    """Under which it can be shown, if it was accepted."""
-
-
-@dataclass(eq=False)
 class Arrival:
     """One request as it arrived at a robot, and what became of it."""
 
@@ -136,7 +120,7 @@ class Robot:
     def file(self, body: Any, now: float) -> Upload | None:
         """Find the uploaded file that a message shows; it is gone after three days."""
         media_id = _part(body).get("media_id")
-        return next((one for one in self.uploads if one.media_id == media_id and now - one.at < MEDIA_LIVES_S), None)
+        return next((one for one in self.uploads if one.media_id == media_id and one.is_there(now)), None)
 
     @property
     def bodies(self) -> list[bytes]:
@@ -266,7 +250,7 @@ class WeCom(LoopbackServer):
     # -- files ---------------------------------------------------------------------------------
 
     async def _take_file(self, request: web.BaseRequest, key: str, robot: Robot) -> web.StreamResponse:
-        upload = await _read_upload(request, self._clock())
+        upload = await read_upload(request, self._clock())
         fault = (robot.upload_faults.popleft() if robot.upload_faults else None) or Fault()
         upload.errcode = self._decide_upload(request, key, upload, fault)
         if upload.errcode == OK:
@@ -289,8 +273,7 @@ class WeCom(LoopbackServer):
             return BAD_MEDIA_TYPE
         if not upload.name:
             return EMPTY_MEDIA
-        least, most = FILE_BYTES
-        return OK if least < len(upload.content) <= most else BAD_MEDIA_SIZE
+        return OK if upload.has_a_size_that_is_taken else BAD_MEDIA_SIZE
 
     # -- answers -------------------------------------------------------------------------------
 
@@ -307,24 +290,6 @@ class WeCom(LoopbackServer):
         if errcode is None:
             return web.Response(status=fault.status or 200, text="<html>not today</html>", content_type="text/html")
         return web.json_response({"errcode": errcode, "errmsg": _MEANINGS.get(errcode, "error"), **more})
-
-
-async def _read_upload(request: web.BaseRequest, now: float) -> Upload:
-    """Read the form's part ``media``; without it, or without a name as it must be, there is no file."""
-    with contextlib.suppress(ValueError, AssertionError):
-        async for part in await request.multipart():
-            if isinstance(part, BodyPartReader) and part.name == "media":
-                return Upload(_file_name(part), bytes(await part.read()), now)
-    return Upload("", b"", now)
-
-
-_NAME = re.compile(r'; ?filename="((?:[^"\\]|\\.)*)"')
-
-
-def _file_name(part: BodyPartReader) -> str:
-    """The name as it stands between quotes, in UTF-8: of one in ``filename*`` the real one sees nothing (44001)."""
-    found = _NAME.search(part.headers.get("Content-Disposition", ""))
-    return found[1].replace('\\"', '"').encode("utf-8", "surrogateescape").decode("utf-8", "replace") if found else ""
 
 
 def _parsed(raw: bytes) -> Any:

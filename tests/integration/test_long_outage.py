@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import groupby, pairwise
+from itertools import pairwise
 
 import pytest
 
@@ -13,7 +13,7 @@ from pipeline.outbox import LaneView
 from pipeline.ports import InDoubt, Receipt, Sent, TryLater
 from pipeline.store.sqlite import SqliteStore
 from tests.contract.examples import NOW, compose, run
-from tests.integration.delivery import outbox, states
+from tests.integration.delivery import outbox, states, without_repeats
 from tests.integration.hurry import hurried
 from tests.integration.scripted_channel import ScriptedChannel
 
@@ -24,11 +24,6 @@ HALF_AN_HOUR = 40
 """More refusals than fit into it: three after 5 s each, then one a minute."""
 SPEED = 6000.0
 CONTINUED = "(continued) A talk\nThe robot took no messages for a long time; this goes on from (2/3)."
-
-
-def without_repeats(texts: list[str]) -> list[str]:
-    """What was tried, each message once for all its tries in a row."""
-    return [text for text, _ in groupby(texts)]
 
 
 async def refuse_once(store: SqliteStore, *, refused_s: float) -> None:

@@ -236,6 +236,18 @@ def test_each_kind_of_fault_has_its_own_retries() -> None:
     assert (Status.FAILED, "decode_failed") == (third.status, third.failure and third.failure.type)
 
 
+def test_waiting_for_the_disk_costs_no_attempt() -> None:
+    """However often the disk is full, a task waits for it, says so, and has all its attempts left."""
+    full = replace(failed(), waits_for=Waiting.DISK)
+    task = PROCESSING
+    for number in range(20):
+        waiting = settle(task, full, ROUTE, POLICY, 100.0 * number, 0.5).task
+        assert (Status.RETRYING, Waiting.DISK, 1) == (waiting.status, waiting.waiting_for, waiting.attempt)
+        assert waiting.not_before is not None
+        assert 10 < waiting.not_before - 100.0 * number < 20
+        task = claim(waiting, 100.0 * number + 50).task
+
+
 def test_a_recording_that_its_engine_dies_of_three_times_is_named() -> None:
     """A recording that its engine dies of three times is named; until then the task is only a suspect."""
     died = Failure.of(EngineFailed(), Stage.TRANSCRIBE, "demo")

@@ -4,6 +4,7 @@ ALTER TABLE message ADD COLUMN content TEXT;         -- of a file: what is in it
 ALTER TABLE message ADD COLUMN doubted INTEGER NOT NULL DEFAULT 0;  -- whether it was ever in doubt
 ALTER TABLE message ADD COLUMN refused_s REAL NOT NULL DEFAULT 0;   -- how long it was refused while a daemon ran
 ALTER TABLE run ADD COLUMN continues INTEGER REFERENCES run (id) ON DELETE CASCADE;  -- the run whose rest it is
+CREATE INDEX run_rest ON run (continues) WHERE continues IS NOT NULL;
 
 -- Every request that was written to a robot, whatever became of it and of its message: the pace of the last minute.
 CREATE TABLE written (
@@ -21,7 +22,3 @@ SELECT robot, sending_at, 0, '' FROM message
  ORDER BY sending_at;
 DROP INDEX message_written;
 ALTER TABLE message DROP COLUMN sending_at;
-
--- Completed tasks of which a paused robot keeps messages.
-CREATE INDEX task_held ON task (number)
-    WHERE status = 'completed' AND instr(warnings, '"delivery_interrupted"') > 0;
