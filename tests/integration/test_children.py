@@ -32,6 +32,7 @@ from pipeline.errors import (
     SourceUnsupported,
     StageFailed,
 )
+from pipeline.roster import Roster
 from tests.fakes import media, pages
 from tests.fakes.server import running
 from tests.fakes.site import Reply, Site, page
@@ -45,8 +46,9 @@ PICTURE = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002
 
 
 @pytest.fixture(scope="module")
-def zygote() -> Iterator[Zygote]:
-    made = Zygote(("stages._fetch_child", "stages._decode_child", "yt_dlp", "av"))
+def zygote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
+    roster = Roster(tmp_path_factory.mktemp("processes"))
+    made = Zygote(("stages._fetch_child", "stages._decode_child", "yt_dlp", "av"), roster)
     yield made
     made.close()
 
