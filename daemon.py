@@ -16,6 +16,7 @@ import aiohttp
 import structlog
 
 from pipeline import __version__
+from pipeline.backup_desk import BackupDesk
 from pipeline.bridge import Bridge
 from pipeline.child import Zygote
 from pipeline.cli import FAILED, FINE
@@ -45,6 +46,7 @@ from pipeline.progress_board import ProgressBoard
 from pipeline.reload import Reload
 from pipeline.rescuer import Rescuer
 from pipeline.retention import Retention
+from pipeline.roster import Roster
 from pipeline.service import LoopDied, Service, Watch, run_services
 from pipeline.store.sqlite import SqliteStore
 from pipeline.systemd import tell_systemd
@@ -85,9 +87,9 @@ async def _run(settings: Settings, load: LoadSettings, folder: DataFolder, keyri
     devices = find_devices(settings.transcribe.device, settings.scheduler.max_tasks_per_gpu)
     settings = _with_model(settings, devices)
 
-    live, watch, bus = Live(settings), Watch(), EventBus()
+    live, watch, bus, roster = Live(settings), Watch(), EventBus(), _clean_roster(folder)
     bridge = Bridge(asyncio.get_running_loop(), watch.give_up)
-    zygote = Zygote(("stages._fetch_child", "stages._decode_child", "yt_dlp", "av"))
+    zygote = Zygote(("stages._fetch_child", "stages._decode_child", "yt_dlp", "av"), roster)
     store = SqliteStore(folder.database, ROUTE, boot_id=secrets.token_hex(8))
     board = ProgressBoard(store, ROUTE, watch)
     llm = Llm(settings.llm) if settings.llm.base_url else None
@@ -95,7 +97,7 @@ async def _run(settings: Settings, load: LoadSettings, folder: DataFolder, keyri
     executor = Executor(house, ROUTE)
 
     shelf = ModelShelf(bridge, zygote, house.stop, on_change=lambda: dispatcher.hint(""))
-    engine = LocalEngine(bridge, executor, shelf, settings, devices)
+    engine = LocalEngine(bridge, executor, shelf, settings, devices, roster)
     dispatcher = Dispatcher(house, engine, shelf, devices, ROUTE, bus, watch)
     monitor = Monitor(store, live, devices, watch, on_change=dispatcher.allow_fetch)
     text_lane = TextLane(bridge, store, executor, watch, settings.llm.queue_size, on_outcome=dispatcher.text_came_back)
@@ -133,6 +135,7 @@ async def _run(settings: Settings, load: LoadSettings, folder: DataFolder, keyri
             Heartbeat(watch),
             Rescuer(house, ROUTE, bus),
             retention,
+            BackupDesk(folder.path, store.back_up),
             server,  # until the end: what is new is refused, what is asked is answered
             board,
             monitor,
@@ -149,6 +152,14 @@ async def _run(settings: Settings, load: LoadSettings, folder: DataFolder, keyri
         await session.close()
         await watch.stop("store")
         await store.close()
+
+
+def _clean_roster(folder: DataFolder) -> Roster:
+    """The record of our processes, once those of a dead daemon are ended."""
+    roster = Roster(folder.processes)
+    for pid in roster.end_leftovers():
+        log.warning("a process of a dead daemon was still there; it is ended", pid=pid)
+    return roster
 
 
 def _with_model(settings: Settings, devices: list[Device]) -> Settings:

@@ -23,13 +23,18 @@ from typing import Any
 import structlog
 
 from pipeline.bridge import StopSignal
-from pipeline.errors import stage_failures
+from pipeline.errors import Interrupted, stage_failures
 from pipeline.ports import ChildDied, ChildTimeout
+from pipeline.roster import GONE_WITHIN_S, Roster
 
 LAST_WORDS_BYTES = 4000
 """How much of a child's stderr is kept for the log."""
 LAST_MOMENTS_S = 2.0
 """How long a child that has nothing more to say may take to be gone."""
+WARM_WITHIN_S = 120.0
+"""Importing what children need takes the zygote a second or two; a loaded machine may take a hundred."""
+FORK_WITHIN_S = 10.0
+"""A warm zygote answers in milliseconds; one that does not is hung."""
 SCRUBBED = ("PROXY", "TOKEN", "SECRET", "API_KEY", "PASSWORD", "WEBHOOK")
 """Environment variables with these in their names are not handed to children."""
 
@@ -45,24 +50,33 @@ def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 class Zygote:
     """The warm process that children are forked from; started on first use, and again should it die."""
 
-    def __init__(self, preload: Sequence[str]) -> None:
-        """Say which modules it imports before it forks."""
+    def __init__(self, preload: Sequence[str], roster: Roster, fork_within_s: float = FORK_WITHIN_S) -> None:
+        """Say which modules it imports before it forks, and where it and its children are on record."""
+        self._fork_within_s = fork_within_s
         self._preload = tuple(preload)
+        self._roster = roster
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
+        self._closed = False
 
     def fork(self, program: str) -> Child:
-        """Start a child that runs ``program.main``."""
+        """Start a child that runs ``program.main``.
+
+        Raises:
+            Interrupted: the zygote was ended for good.
+        """
         with self._lock:
             try:
                 return self._fork(program)
-            except OSError:
-                log.warning("the zygote is gone; starting another")
+            except OSError as error:
+                log.warning("the zygote is gone or hung; starting another", why=str(error))
                 self._end()
                 return self._fork(program)
 
     def _fork(self, program: str) -> Child:
+        if self._closed:
+            raise Interrupted
         control = self._control or self._start()
         stdin_r, stdin_w = os.pipe()
         stdout_r, stdout_w = os.pipe()
@@ -74,6 +88,7 @@ class Zygote:
             answer = control.recv(4096)
             if not answer:
                 raise ConnectionResetError("the zygote closed its socket")
+            control.settimeout(self._fork_within_s)
         except OSError:
             for fd in ours:
                 os.close(fd)
@@ -81,7 +96,9 @@ class Zygote:
         finally:
             for fd in theirs:
                 os.close(fd)
-        return Child(json.loads(answer)["pid"], *ours)
+        pid: int = json.loads(answer)["pid"]
+        self._roster.enter(pid)
+        return Child(pid, *ours, on_end=lambda: self._roster.leave(pid))
 
     def _start(self) -> socket.socket:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -93,6 +110,8 @@ class Zygote:
                 pass_fds=(theirs.fileno(),),
                 process_group=0,
             )
+        self._roster.enter(self._process.pid)
+        ours.settimeout(WARM_WITHIN_S)
         self._control = ours
         return ours
 
@@ -101,8 +120,16 @@ class Zygote:
         """Its process id, while it runs."""
         return self._process.pid if self._process else None
 
+    def kill(self) -> None:
+        """End the zygote for good and at once, whoever waits for it."""
+        self._closed = True
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
     def close(self) -> None:
-        """End the zygote; its children are ended by those who wait for them."""
+        """End the zygote for good; its children are ended by those who wait for them."""
+        self.kill()
         with self._lock:
             self._end()
 
@@ -113,6 +140,7 @@ class Zygote:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
+            self._roster.leave(self._process.pid)
         self._control = self._process = None
 
 
@@ -127,9 +155,12 @@ class Limits:
 class Child:
     """One forked child, from its request to its end."""
 
-    def __init__(self, pid: int, stdin: int, stdout: int, stderr: int, ending: int) -> None:
-        """Own these pipe ends; ``run`` closes them."""
+    def __init__(
+        self, pid: int, stdin: int, stdout: int, stderr: int, ending: int, on_end: Callable[[], object]
+    ) -> None:
+        """Own these pipe ends; ``run`` closes them, and calls ``on_end`` once the child is gone."""
         self.pid = pid
+        self._on_end = on_end
         self._stdin, self._stdout, self._stderr, self._ending = stdin, stdout, stderr, ending
         self._ended = False
         self._lock = threading.Lock()
@@ -223,11 +254,13 @@ class Child:
             selector.register(self._ending, selectors.EVENT_READ)
             if not selector.select(LAST_MOMENTS_S):
                 self.kill()
-        status = os.read(self._ending, 64)
+            # Its parent tells of its end. Should that be hung, nobody waits for it.
+            status = os.read(self._ending, 64) if selector.select(GONE_WITHIN_S) else b""
         with self._lock:
             self._ended = True
         for fd in (self._stdout, self._stderr, self._ending):
             os.close(fd)
+        self._on_end()
         return int(status) if status else None
 
 
@@ -244,9 +277,10 @@ def _write_all(fd: int, data: bytes) -> None:
 class Program:
     """A long-lived program of ours, with an environment of its own and the same lifeline."""
 
-    def __init__(self, name: str, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
-        """Start it."""
+    def __init__(self, name: str, arguments: Sequence[str], environment: Mapping[str, str], roster: Roster) -> None:
+        """Start it, and put it on record."""
         self.name = name
+        self._roster = roster
         self._process = subprocess.Popen(
             [sys.executable, "-m", "pipeline.lifeline", *arguments],
             stdin=subprocess.PIPE,
@@ -255,6 +289,7 @@ class Program:
             env=clean_environment(environment),
             process_group=0,
         )
+        roster.enter(self._process.pid)
         self._ready = threading.Event()
         self._reader = threading.Thread(target=self._relay, name=f"{name}-output", daemon=True)
         self._reader.start()
@@ -298,6 +333,7 @@ class Program:
         """End it and wait until it is gone."""
         self.kill()
         self._process.wait()
+        self._roster.leave(self._process.pid)
         self._reader.join()
         if self._process.stdin is not None:
             self._process.stdin.close()

@@ -5,10 +5,26 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
 from pipeline.errors import DataFolderUnusable
+
+
+@contextmanager
+def backup_socket(folder: Path) -> Iterator[Path]:
+    """Name the socket at which the daemon that holds this folder takes wishes for backups.
+
+    The path of a socket may have 107 bytes, that of a folder many more: so it is named by way of an open folder.
+    """
+    descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield Path(f"/proc/self/fd/{descriptor}/backup.sock")
+    finally:
+        os.close(descriptor)
 
 
 class DataFolder:
@@ -23,6 +39,11 @@ class DataFolder:
     def database(self) -> Path:
         """The store's file."""
         return self.path / "transcribed.db"
+
+    @property
+    def processes(self) -> Path:
+        """Where the processes that work for this daemon are on record."""
+        return self.path / "processes"
 
     @property
     def _announcement(self) -> Path:
@@ -43,13 +64,13 @@ class DataFolder:
         try:
             fcntl.flock(self._lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            holder = os.pread(self._lock_fd, 64, 0).decode(errors="replace").strip()
+            holder = self._holder(os.pread(self._lock_fd, 200, 0))
             os.close(self._lock_fd)
-            raise DataFolderUnusable(
-                f"{self.path} is in use by another daemon, process {holder or 'unknown'} / 已被另一个进程占用"
-            ) from None
+            problem = f"{self.path} is in use by another daemon: {holder} / 已被另一个进程占用"
+            raise DataFolderUnusable(problem) from None
         os.ftruncate(self._lock_fd, 0)
-        os.pwrite(self._lock_fd, str(os.getpid()).encode(), 0)
+        since = datetime.now(UTC).isoformat(timespec="seconds")
+        os.pwrite(self._lock_fd, json.dumps({"pid": os.getpid(), "since": since}).encode(), 0)
         self._announcement.unlink(missing_ok=True)
         return self
 
@@ -58,6 +79,18 @@ class DataFolder:
         self.withdraw()
         if self._lock_fd is not None:
             os.close(self._lock_fd)
+
+    def _holder(self, lock: bytes) -> str:
+        """Say who holds the folder, as far as can be known: a daemon that is just starting has no address yet."""
+        try:
+            known = json.loads(lock)
+            who = f"process {known['pid']}, since {known['since']}"
+        except (ValueError, KeyError):
+            return "process unknown"
+        try:
+            return f"{who}, at {json.loads(self._announcement.read_text(encoding='utf-8'))['url']}"
+        except (OSError, ValueError, KeyError):
+            return who
 
     def announce(self, url: str) -> None:
         """Write ``daemon.json``: this process answers at ``url`` now."""

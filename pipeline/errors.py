@@ -17,11 +17,11 @@
     │           UrlForbiddenAddress UrlForbiddenHost
     ├── StageFailed                a stage could not make its product; the task fails with this
     │   ├── source  SourceForbidden SourceNotFound SourceRateLimited SourceUnreachable
-    │   │           SourceUnsupported LiveNotSupported PlaylistNotAllowed
+    │   │           SourceTimeout SourceUnsupported LiveNotSupported PlaylistNotAllowed
     │   ├── file    DownloadTruncated DownloadTooLarge DownloadTimeout
-    │   ├── media   MediaInvalid MediaNoAudio MediaTooLong DecodeFailed
-    │   ├── model   ModelMissing ModelCorrupt EngineFailed WorkerStalled WorkerCrashed
-    │   │           TranscribeTimeout
+    │   ├── media   MediaInvalid MediaNoAudio MediaTooLong DecodeFailed DecodeTimeout
+    │   ├── model   ModelMissing ModelCorrupt EngineFailed EngineDied WorkerStalled
+    │   │           WorkerCrashed TranscribeTimeout
     │   └── house   DiskFull InternalFailure
     ├── LlmFailed                  an LLM gave no answer; the text is made without it, the task goes on
     │   ├── LlmAuth LlmQuota LlmModel
@@ -388,6 +388,8 @@ class StageFailed(TranscribedError):
     """How often this may be tried again by itself; ``scheduler.max_retries`` is the ceiling."""
     times_out: ClassVar[bool] = False
     """Whether a task that ends with this has the status ``timeout`` instead of ``failed``."""
+    crashed: ClassVar[bool] = False
+    """Whether what worked on the task died, perhaps of the task."""
     spoils: ClassVar[tuple[str, ...]] = ()
     """Products, by their field of ``Artifacts``, that the next attempt has to make anew."""
 
@@ -440,6 +442,19 @@ class SourceUnreachable(StageFailed):
         "请在本机浏览器中确认网站可用，然后重新提交。",
     )
     retries = 5
+
+
+class SourceTimeout(StageFailed):
+    """The site took too long to say what it has."""
+
+    type = "source_timeout"
+    message_zh = "网站用时过长，仍未说明该地址有什么内容。"
+    cure = (
+        "Check that the page opens in a browser on this machine, then submit it again.",
+        "请在本机浏览器中确认页面可以打开，然后重新提交。",
+    )
+    retries = 1
+    times_out = True
 
 
 class SourceUnsupported(StageFailed):
@@ -534,14 +549,26 @@ class DecodeFailed(StageFailed):
     retries = 1
 
 
+class DecodeTimeout(StageFailed):
+    """Decoding the sound took too long or stood still."""
+
+    type = "decode_timeout"
+    message_zh = "音频解码超时或停滞。"
+    cure = (
+        "Check that the file plays to its end in a media player, and that this machine is not overloaded.",
+        "请确认文件可以在播放器中完整播放，且本机没有过载。",
+    )
+    times_out = True
+
+
 class ModelMissing(StageFailed):
     """The speech model is not on this machine and could not be fetched."""
 
     type = "model_missing"
     message_zh = "本机没有语音模型，也无法下载。"
     cure = (
-        "Run 'python run_daemon.py models fetch NAME' where the hub can be reached, then submit it again.",
-        "请在能访问模型站点的网络下运行 python run_daemon.py models fetch NAME，然后重新提交。",
+        "Run 'python run_daemon.py models fetch NAME' where the hub, or a mirror (HF_ENDPOINT), answers; then retry.",
+        "请在能访问模型站点或其镜像时运行 python run_daemon.py models fetch NAME，然后重试。",
     )
 
 
@@ -557,15 +584,22 @@ class ModelCorrupt(StageFailed):
 
 
 class EngineFailed(StageFailed):
-    """The recognizer ended in the middle of its work."""
+    """The recognizer could not do its work."""
 
     type = "gpu_error"
-    message_zh = "识别引擎在工作中途退出。"
+    message_zh = "识别引擎未能完成工作。"
     cure = (
         "Try again; if it stays so, see the log for the engine's last words.",
         "请重试；若仍然如此，请查看日志中引擎最后的输出。",
     )
     retries = 2
+
+
+class EngineDied(EngineFailed):
+    """The recognizer's process died in the middle of its work."""
+
+    message_zh = "识别引擎的进程在工作中途崩溃。"
+    crashed = True
 
 
 class WorkerStalled(StageFailed):

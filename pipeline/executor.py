@@ -25,6 +25,9 @@ from pipeline.ports import Question, Recognition, Recognized, Reply, StageWork, 
 
 R = TypeVar("R")
 
+ANSWERS_A_STAGE = 3.0
+"""A text stage may ask for as long as so many answers may take one after the other, however short the recording."""
+
 log = structlog.get_logger()
 
 
@@ -218,8 +221,16 @@ class Executor:
 
 def _failed(unit: WorkUnit, stage: Stage, error: StageFailed) -> Failed:
     failure = Failure.of(error, stage, unit.task.options.model)
-    waits_for = Waiting.DISK if isinstance(error, DiskFull) else None
-    return Failed(unit.task.id, unit.lane, failure, error.retries, error.times_out, error.wish_s, waits_for)
+    return Failed(
+        unit.task.id,
+        unit.lane,
+        failure,
+        error.retries,
+        error.times_out,
+        wish_s=error.wish_s,
+        crashed=error.crashed,
+        waits_for=Waiting.DISK if isinstance(error, DiskFull) else None,
+    )
 
 
 class _Context:
@@ -230,11 +241,18 @@ class _Context:
         self._stops = stops
         self._unit = unit
         self._stage = stage
+        self._asking_until = time.monotonic() + self._asking_limit_s()
         self.log = log
 
     @property
     def task(self) -> Task:
         return self._unit.task
+
+    def _asking_limit_s(self) -> float:
+        """How long one stage may ask an LLM: as long as the recording is, or as long as three answers may take."""
+        transcript = self.task.artifacts.transcript
+        length_s = transcript.duration_s if transcript else 0.0
+        return max(ANSWERS_A_STAGE * self.settings.llm.timeout_s, length_s)
 
     @property
     def settings(self) -> Settings:
@@ -283,5 +301,6 @@ class _Context:
             raise InternalFailure("no LLM is configured")
         self._stops.soon.check()
         self._house.llm.load()
-        replies = self._house.llm.ask_all(self.task.id, questions, self._house.store, on_reply, self._stops.soon)
-        return self._house.bridge.call(replies, timeout_s=None, stop=self._stops.now)
+        stops, left_s = self._stops, self._asking_until - time.monotonic()
+        replies = self._house.llm.ask_all(self.task.id, questions, self._house.store, on_reply, stops.soon, left_s)
+        return self._house.bridge.call(replies, timeout_s=None, stop=stops.now)

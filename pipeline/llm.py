@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import math
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -80,6 +81,7 @@ class Llm:
         store: TaskStore,
         on_reply: Callable[[], None],
         stop: StopSignal,
+        limit_s: float = math.inf,
     ) -> list[Reply]:
         """Ask several questions of one task, ``llm.parallel_chunks`` at a time.
 
@@ -89,6 +91,7 @@ class Llm:
             store: keeps every reply as it comes, and has those that came before a restart.
             on_reply: called as each reply comes.
             stop: once raised nothing more is asked; what was asked is paid for, so its answer is awaited and stored.
+            limit_s: time for all of it; what has no answer by then has none.
 
         Returns:
             The replies in the order of the questions.
@@ -97,6 +100,7 @@ class Llm:
             Interrupted: ``stop`` was raised before everything was asked.
         """
         room = asyncio.Semaphore(self._settings.parallel_chunks)
+        until = _now() + limit_s
 
         async def ask(question: Question) -> Reply | None:
             async with room:
@@ -105,7 +109,7 @@ class Llm:
                 if reply is None and stop.is_raised:
                     return None
                 if reply is None:
-                    reply = await self.ask(question)
+                    reply = await self.ask(question, until)
                     await store.keep_reply(task_id, key, reply)
             on_reply()
             return reply
@@ -126,8 +130,15 @@ class Llm:
         said = json.dumps([self._models(question), question.system, question.user])
         return hashlib.sha256(said.encode()).hexdigest()
 
-    async def ask(self, question: Question) -> Reply:
-        """Ask one model after the other until one answers; ``llm.timeout_s`` is the time for all of it."""
+    async def ask(self, question: Question, latest: float = math.inf) -> Reply:
+        """Ask one model after the other until one answers; ``llm.timeout_s`` is the time for all of it.
+
+        Args:
+            question: what.
+            latest: when there is no time left at all, by the loop's clock.
+        """
+        if _now() >= latest:
+            return Unanswered(LlmUnavailable("the time for this video is over"))
         spent: list[Usage] = []
         failures: list[LlmFailed] = []
         until = 0.0
@@ -137,7 +148,7 @@ class Llm:
             line = self._lines.setdefault(model, _Line(model))
             try:
                 async with self._admitted(line):
-                    until = until or _now() + self._settings.timeout_s
+                    until = until or min(latest, _now() + self._settings.timeout_s)
                     reply = await self._ask_again(line, question, until, spent)
                     return replace(reply, usage=_sum(spent))
             except LlmFailed as error:

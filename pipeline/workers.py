@@ -37,6 +37,7 @@ class Workers:
 
     def _break_off(self) -> None:
         self._house.halt.raise_now()
+        self._house.zygote.kill()
         self._house.store.wait_no_longer()
 
     async def stop(self) -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.core.task import Artifacts, Audio, Lane, Stage
-from pipeline.errors import DecodeFailed, DownloadTruncated, MediaInvalid
+from pipeline.errors import DecodeFailed, DecodeTimeout, DownloadTruncated
 from pipeline.ports import ChildDied, ChildTimeout, Made, StageContext
 from stages._work import AUDIO_NAME
 
-DECODE_TIMEOUT_S = 1800.0
-"""A core decodes several hundred times faster than real time; this is for broken files that never end."""
-DECODE_STALL_S = 120.0
+LEAST_LIMIT_S = 60.0
+"""Decoding may always take so long, however short the recording."""
+LIMIT_SHARE = 0.2
+"""And this share of the recording's length: a core is several hundred times faster than the recording."""
+STALL_S = 60.0
+"""Without half a minute of sound for so long, a decoder is hung."""
 
 
 class Decode:
@@ -26,26 +29,28 @@ class Decode:
         """Make ``audio``."""
         if artifacts.file is None:
             raise DecodeFailed("there is no file")
-        media = ctx.work / artifacts.file.name
+        media, longest_s = ctx.work / artifacts.file.name, ctx.settings.download.max_duration_s
+        length_s = artifacts.media.duration_s if artifacts.media else None
+        limit_s = LEAST_LIMIT_S + LIMIT_SHARE * (length_s or longest_s)
         request = {
             "media_path": str(media),
             "audio_path": str(ctx.work / AUDIO_NAME),
-            "max_duration_s": ctx.settings.download.max_duration_s,
+            "max_duration_s": longest_s,
         }
         try:
             found = ctx.run_child(
                 "stages._decode_child",
                 request,
                 lambda line: _report(ctx, line),
-                timeout_s=DECODE_TIMEOUT_S,
-                stall_s=DECODE_STALL_S,
+                timeout_s=limit_s,
+                stall_s=STALL_S,
                 may_finish=True,  # there is nothing to continue from
             )
         except DownloadTruncated:
             media.unlink(missing_ok=True)  # or the next attempt would find it and take it for complete
             raise
-        except ChildTimeout:
-            raise MediaInvalid("decoding it never ends") from None
+        except ChildTimeout as timeout:
+            raise DecodeTimeout("it stood still" if timeout.stalled else f"longer than {limit_s:.0f} s") from None
         except ChildDied as death:
             ctx.log.warning("the decode child died", status=death.status, last_words=death.last_words)
             raise DecodeFailed("the decoder crashed on it") from death

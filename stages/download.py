@@ -7,7 +7,7 @@ from typing import Any
 from pipeline.core.task import Artifacts, Lane, MediaFile, Stage
 from pipeline.errors import DownloadTimeout, DownloadTruncated, SourceForbidden, SourceNotFound
 from pipeline.ports import ChildDied, ChildTimeout, Made, StageContext
-from stages._access import access
+from stages._access import CONNECTIONS_A_STALL, access
 from stages._work import INFO_NAME, MEDIA_STEM
 
 
@@ -32,7 +32,7 @@ class Download:
             "folder": str(ctx.work),
             "stem": MEDIA_STEM,
             "max_bytes": limits.max_mb * 1024 * 1024,
-            **access(ctx),
+            **access(ctx, CONNECTIONS_A_STALL),
         }
         try:
             found = ctx.run_child(

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 
 from pipeline.core.task import Artifacts, Lane, MediaInfo, Stage
-from pipeline.errors import MediaTooLong, SourceUnreachable, StageFailed
+from pipeline.errors import MediaTooLong, SourceTimeout, SourceUnreachable, StageFailed
 from pipeline.ports import ChildDied, ChildTimeout, Made, StageContext
 from stages._access import access
 from stages._work import INFO_NAME, PAGE_INFO_NAME
@@ -59,10 +59,11 @@ def _ask(ctx: StageContext, url: str, info_name: str, timeout_s: float) -> Media
         "info_path": str(ctx.work / info_name),
         **access(ctx),
     }
+    limit_s = min(timeout_s, ctx.settings.download.timeout_s)
     try:
-        found = ctx.run_child("stages._fetch_child", request, lambda _: None, timeout_s=timeout_s)
+        found = ctx.run_child("stages._fetch_child", request, lambda _: None, timeout_s=limit_s)
     except ChildTimeout:
-        raise SourceUnreachable("the site did not answer in time") from None
+        raise SourceTimeout(f"longer than {limit_s:g} s") from None
     except ChildDied as death:
         ctx.log.warning("the fetch child died", status=death.status, last_words=death.last_words)
         raise SourceUnreachable("the extractor ended without a result") from death

@@ -25,6 +25,7 @@ COMMANDS = {
     "logs": "show what the daemon wrote down, all of it or of one task; -f follows",
     "token": "make, list and revoke tokens for the API",
     "models": "list the speech models of the configuration, or fetch one",
+    "backup": "make a consistent copy of the store, also while the daemon runs",
     "doctor": "check this machine: what works, what does not, and the cure",
 }
 

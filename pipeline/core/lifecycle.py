@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 
 from pipeline.core.retry import RetryAt, RetryPolicy
 from pipeline.core.task import Artifacts, Failure, Lane, LayerState, Stage, Status, Task, TaskWarning, Waiting
-from pipeline.errors import EngineFailed, WorkerCrashed
+from pipeline.errors import WorkerCrashed
 
 
 class Cause(StrEnum):
@@ -108,6 +108,8 @@ class Failed:
     times_out: bool
     wish_s: float | None = None
     """Seconds for which the other side asked to be left alone."""
+    crashed: bool = False
+    """Whether what worked on the task died, perhaps of the task."""
     waits_for: Waiting | None = None
     """What has to be there before it is tried again, at no cost to the task: it is not the task's fault."""
 
@@ -201,20 +203,22 @@ _ROUNDING = 1e-6
 def _settle_failure(
     task: Task, outcome: Failed, policy: RetryPolicy, now: float, jitter: float, failure: Failure
 ) -> Settled:
+    task = replace(task, blame=0.0)  # an end in order, whatever its reason
     if outcome.waits_for is not None:
         later = replace(change(task, Cause.POSTPONED, now), not_before=now + LOOK_AGAIN_S * (1 + jitter))
         return Settled(
             replace(later, failure=failure, stage=failure.stage, waiting_for=outcome.waits_for), Cause.POSTPONED
         )
-    seen = task.ended_by(failure.type) + 1
-    task = replace(task, faults=tuple((dict(task.faults) | {failure.type: seen}).items()), blame=0.0)
+    kind = WorkerCrashed.type if outcome.crashed else failure.type
+    seen = task.ended_by(kind) + 1
+    task = replace(task, faults=tuple((dict(task.faults) | {kind: seen}).items()))
     decision = policy.decide(
         retries=outcome.retries, seen=seen, attempt=task.attempt, now=now, jitter=jitter, wish_s=outcome.wish_s
     )
     if isinstance(decision, RetryAt):
         later = replace(change(task, Cause.POSTPONED, now), attempt=task.attempt + 1, not_before=decision.when)
         return Settled(replace(later, failure=failure, stage=failure.stage, waiting_for=None), Cause.POSTPONED)
-    if failure.type == EngineFailed.type and seen >= MOST_CRASHES:
+    if outcome.crashed and seen >= MOST_CRASHES:
         failure = Failure.of(WorkerCrashed(), failure.stage, task.options.model)
     return _end(task, Cause.TIMED_OUT if outcome.times_out else Cause.FAILED, failure, now)
 

@@ -7,7 +7,7 @@ from enum import IntEnum, StrEnum
 from typing import Literal, Self
 from urllib.parse import unquote, urlsplit
 
-from pipeline.errors import EngineFailed, StageFailed
+from pipeline.errors import StageFailed, WorkerCrashed
 
 Script = Literal["simplified", "traditional", "keep"]
 Notify = Literal["all", "final", "none"]
@@ -307,7 +307,7 @@ class Task:
     warnings: tuple[TaskWarning, ...] = ()
     failure: Failure | None = None
     faults: tuple[tuple[str, int], ...] = ()
-    """How many attempts each kind of fault, by its type, has ended."""
+    """How many attempts each kind of fault, by its type, has ended; a death of the engine is ``worker_crashed``."""
     blame: float = 0.0
     """Its share in deaths of the daemon since something of it was last stored (see ``lifecycle.MOST_CRASHES``)."""
     started_at: float | None = None
@@ -326,7 +326,7 @@ class Task:
     @property
     def suspect(self) -> bool:
         """Whether an engine has died while it worked on this task; it may have been another task's fault."""
-        return self.ended_by(EngineFailed.type) > 0
+        return self.ended_by(WorkerCrashed.type) > 0
 
 
 def first_layers(options: Options) -> tuple[tuple[str, LayerState], ...]:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import socket
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -23,9 +21,10 @@ from pipeline.core.lifecycle import Outcome
 from pipeline.core.placement import Device
 from pipeline.core.task import Lane, Task
 from pipeline.core.transcript import Segment
-from pipeline.errors import EngineFailed, ModelCorrupt, ModelMissing, TranscribeTimeout, WorkerStalled
+from pipeline.errors import EngineDied, EngineFailed, ModelCorrupt, ModelMissing, TranscribeTimeout, WorkerStalled
 from pipeline.executor import Executor, WorkUnit
 from pipeline.ports import Recognition, Recognized
+from pipeline.roster import Roster
 
 ASR_HOST = "pipeline.engine.asr_host"
 READY_TIMEOUT_S = 120.0
@@ -61,15 +60,17 @@ class LocalEngine:
         shelf: Shelf,
         settings: Settings,
         devices: Sequence[Device],
+        roster: Roster,
     ) -> None:
         """Make a pool for FETCH and one for each device; processes start when first needed."""
         self._bridge = bridge
         self._executor = executor
+        self._roster = roster
         self._fetch = bridge.pool("fetch", settings.concurrent.max_workers)
-        self._sockets = Path(tempfile.mkdtemp(prefix="transcribed-"))  # a socket's path must be short
+        sockets = roster.socket_folder()
         self._devices = {device.id: bridge.pool(device.id, device.slots) for device in devices}
         self._hosts = {
-            device.id: DeviceHost(device.id, self._sockets / f"{place}.sock", shelf, settings)
+            device.id: DeviceHost(device.id, sockets / f"{place}.sock", shelf, settings, roster)
             for place, device in enumerate(devices)
         }
 
@@ -87,7 +88,7 @@ class LocalEngine:
         """End every device's process."""
         for host in self._hosts.values():
             host.close()
-        shutil.rmtree(self._sockets, ignore_errors=True)
+        self._roster.remove_sockets()
 
 
 class DeviceHost:
@@ -99,6 +100,7 @@ class DeviceHost:
         socket_path: Path,
         shelf: Shelf,
         settings: Settings,
+        roster: Roster,
         program: str = ASR_HOST,
         least_limit_s: float = LEAST_LIMIT_S,
     ) -> None:
@@ -109,6 +111,7 @@ class DeviceHost:
         self._socket_path = socket_path
         self._shelf = shelf
         self._settings = settings
+        self._roster = roster
         self._lock = threading.Lock()
         self._program: Program | None = None
 
@@ -125,7 +128,8 @@ class DeviceHost:
         Raises:
             ModelMissing: the weights are not here.
             ModelCorrupt: the weights cannot be loaded.
-            EngineFailed: the process died or gave up.
+            EngineFailed: the process gave up.
+            EngineDied: it died.
             WorkerStalled: no progress for ``transcribe.stall_s``; the process was ended.
             TranscribeTimeout: longer than ``transcribe.max_factor`` allows.
             Interrupted: the daemon is stopping.
@@ -144,7 +148,7 @@ class DeviceHost:
         except OSError as error:
             stop.check()
             self._discard(program)
-            raise EngineFailed("its process ended") from error
+            raise EngineDied(str(error)) from error
         finally:
             forget()
 
@@ -224,7 +228,7 @@ class DeviceHost:
         wanted, usual = self._settings.transcribe.batch_size, BATCH_ON_CPU if self._device == "cpu" else BATCH_ON_GPU
         batch_size = usual if wanted == "auto" else wanted
         arguments = [self._program_name, str(self._socket_path), self._device, str(batch_size)]
-        program = Program(f"asr-{self._device}", arguments, ENVIRONMENT | _threads())
+        program = Program(f"asr-{self._device}", arguments, ENVIRONMENT | _threads(), self._roster)
         forget = stop.on_raise(program.kill)
         is_ready = program.wait_ready(READY_TIMEOUT_S)
         forget()

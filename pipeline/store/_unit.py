@@ -26,6 +26,8 @@ from pipeline.store._file import PRIMARY_CODE, named_error
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
 
+STEP_PAGES = 256
+"""Pages, a megabyte in all, that a copy takes at a time; units wait no longer than for these."""
 LARGEST_BATCH = 64
 """More units than this wait for the next commit, so that the first of them is not kept waiting."""
 
@@ -92,6 +94,23 @@ class UnitsOfWork:
         """Run ``work`` outside the shared transaction; it sees every write that was begun before it."""
         return await self._answer(work, writes=False)
 
+    async def copy_into(self, copy: sqlite3.Connection) -> None:
+        """Copy the whole database into an empty one, in steps; units run in between, and what they change is copied.
+
+        Raises:
+            Interrupted: the store was closed meanwhile.
+        """
+        conn = await self.read(lambda conn: conn)
+        if self._db is None:
+            raise Interrupted("the store is closed")
+
+        def between_steps(*_: int) -> None:
+            if self._db is None:
+                raise Interrupted("the store is closed")
+            conn.commit()
+
+        await self._db.backup(copy, pages=STEP_PAGES, progress=between_steps)
+
     async def damage(self) -> DataFolderUnusable:
         """Wait until a unit comes upon damage in the file."""
         return await asyncio.shield(self._damage)
@@ -125,6 +144,7 @@ def _connection_class(waiting: deque[_Unit]) -> type[sqlite3.Connection]:
         """A connection whose ``commit()`` runs the units that wait; ``aiosqlite`` calls it on its thread."""
 
         def commit(self) -> None:
+            # Between the steps of a copy as well: SQLite carries changes of the copied connection into the copy.
             batch = [waiting.popleft() for _ in range(min(len(waiting), LARGEST_BATCH))]
             _run_writes(self, [unit for unit in batch if unit.writes])
             _run_reads(self, [unit for unit in batch if not unit.writes])

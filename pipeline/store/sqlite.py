@@ -34,7 +34,7 @@ from pipeline.ports import (
     TooLong,
     Write,
 )
-from pipeline.store import _deliveries, _figures, _file, _keeping, _keys, _outbox, _tasks, _views
+from pipeline.store import _deliveries, _figures, _file, _keeping, _keys, _outbox, _tasks, _views, backup
 from pipeline.store._ballast import Ballast
 from pipeline.store._changes import Changes
 from pipeline.store._unit import UnitsOfWork
@@ -261,6 +261,17 @@ class SqliteStore:
 
     async def adapt_to_disk(self) -> None:
         await asyncio.to_thread(self._ballast.adapt)
+
+    async def back_up(self, path: Path) -> int:
+        """Make a consistent copy in a new file while everything goes on; returns its size in bytes.
+
+        Raises:
+            CommandFailed: it cannot be made, or is not sound.
+            Interrupted: the store was closed meanwhile.
+        """
+        with backup.draft_of(path) as draft:
+            await self._units.copy_into(draft)
+        return await asyncio.to_thread(backup.finish, path)
 
     async def note_devices(self, devices: Sequence[Device], now: float) -> None:
         await self._changes.carry_on(lambda conn: _keeping.note_devices(conn, devices, now))

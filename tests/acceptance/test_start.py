@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,14 @@ def config(folder: Path, **sections: dict[str, Any]) -> Path:
 
 
 async def test_a_second_daemon_on_the_same_folder_names_the_first(start: Start) -> None:
-    """It ends with 3 and the holder's process id, and the first goes on as before."""
+    """It ends with 3 and says who holds the folder, since when and where it answers; the first goes on as before."""
     first = start()
     announced = (first.data / "daemon.json").read_bytes()
     second = run_daemon("--config", first.config)
     assert DATA_FOLDER == second.returncode
-    assert str(first.pid) in second.stderr
+    today = datetime.now(UTC).date().isoformat()
+    assert f"process {first.pid}, since {today}" in second.stderr
+    assert f"at {first.url}" in second.stderr
     assert "Traceback" not in second.stderr
     assert announced == (first.data / "daemon.json").read_bytes()
     async with Client(first) as client:

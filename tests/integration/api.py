@@ -48,6 +48,7 @@ from pipeline.keyring import Keyring
 from pipeline.monitor import Monitor
 from pipeline.outbox import Outbox
 from pipeline.ports import Channel, Made
+from pipeline.roster import Roster
 from pipeline.service import Watch
 from pipeline.store.sqlite import SqliteStore
 from tests.contract.examples import ROUTE
@@ -182,7 +183,7 @@ async def running(
     bus = ObservedBus()
     watch = Watch()
     bridge = Bridge(asyncio.get_running_loop(), watch.give_up)
-    house = House(bridge, store, Zygote(()), live, lambda _task_id, _reading: None)
+    house = House(bridge, store, Zygote((), Roster(folder / "processes")), live, lambda _task_id, _reading: None)
     intake = Intake(store, live, hints.append, house.work_folder)
     control = Control(house, Executor(house, ()), ROUTE, bus, lambda: hints.append(""))
     outbox = Outbox(store, channels or {}, live, watch, _nothing_to_finish)

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from pipeline.bridge import StopSignal
 from pipeline.child import Limits, Zygote
 from pipeline.errors import Interrupted, MediaNoAudio
 from pipeline.ports import ChildDied, ChildTimeout
+from pipeline.roster import Roster
 
 PROGRAM = "tests.integration.child_programs"
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,8 +29,8 @@ GONE_WITHIN_S = 5.0
 
 
 @pytest.fixture(scope="module")
-def zygote() -> Iterator[Zygote]:
-    made = Zygote((PROGRAM,))
+def zygote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
+    made = Zygote((PROGRAM,), Roster(tmp_path_factory.mktemp("processes")))
     yield made
     made.close()
 
@@ -134,11 +136,11 @@ def test_a_stop_ends_a_child_and_its_grandchildren_at_once(zygote: Zygote) -> No
     wait_until_gone(lines.value("grandchild"))
 
 
-def test_secrets_of_our_environment_do_not_reach_children(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secrets_of_our_environment_do_not_reach_children(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Secrets and proxies of our environment do not reach children."""
     monkeypatch.setenv("SOME_API_KEY", "x")
     monkeypatch.setenv("https_proxy", "http://proxy.invalid")
-    zygote = Zygote((PROGRAM,))
+    zygote = Zygote((PROGRAM,), Roster(tmp_path / "processes"))
     try:
         environment = run(zygote, "count", to=0)["environment"]
     finally:
@@ -148,17 +150,60 @@ def test_secrets_of_our_environment_do_not_reach_children(monkeypatch: pytest.Mo
 
 def test_a_dead_zygote_is_replaced(zygote: Zygote) -> None:
     """A dead zygote is replaced without anybody noticing."""
+    run(zygote, "count", to=1)
     os.kill(zygote.pid, signal.SIGKILL)
     assert 1 == run(zygote, "count", to=1)["counted"]
 
 
-def test_children_end_with_their_daemon() -> None:
+def test_a_hung_zygote_is_replaced(tmp_path: Path) -> None:
+    """A zygote that does not answer is ended, and its work goes on with another."""
+    zygote = Zygote((PROGRAM,), Roster(tmp_path / "processes"), fork_within_s=0.3)
+    try:
+        assert 1 == run(zygote, "count", to=1)["counted"]
+        hung = zygote.pid
+        os.kill(hung, signal.SIGSTOP)
+        assert 1 == run(zygote, "count", to=1)["counted"]
+        wait_until_gone(hung)
+    finally:
+        zygote.close()
+
+
+def test_a_child_of_a_hung_zygote_is_not_waited_for(tmp_path: Path) -> None:
+    """A child whose parent cannot tell of its end is ended, and its limit holds."""
+    zygote, lines = Zygote((PROGRAM,), Roster(tmp_path / "processes")), Lines()
+
+    def stop_the_zygote(line: dict[str, Any]) -> None:
+        lines(line)
+        os.kill(zygote.pid, signal.SIGSTOP)
+
+    began = time.monotonic()
+    try:
+        with pytest.raises(ChildTimeout):
+            zygote.fork(PROGRAM).run({"do": "hang"}, stop_the_zygote, Limits(0.5), StopSignal())
+        assert time.monotonic() - began < 10.0
+        wait_until_gone(lines.value("pid"))
+    finally:
+        zygote.close()
+
+
+def test_a_zygote_that_is_ended_for_good_forks_no_more(tmp_path: Path) -> None:
+    """Whoever waits for a zygote that is ended is interrupted."""
+    zygote = Zygote((PROGRAM,), Roster(tmp_path / "processes"))
+    zygote.kill()
+    with pytest.raises(Interrupted):
+        zygote.fork(PROGRAM)
+    zygote.close()
+
+
+def test_children_end_with_their_daemon(tmp_path: Path) -> None:
     """Children and grandchildren end with their daemon, even when that is killed with -9."""
     script = (
         "import json, sys\n"
         "from pipeline.bridge import StopSignal\n"
+        "from pathlib import Path\n"
         "from pipeline.child import Limits, Zygote\n"
-        f"child = Zygote(()).fork({PROGRAM!r})\n"
+        "from pipeline.roster import Roster\n"
+        f"child = Zygote((), Roster(Path({str(tmp_path)!r}))).fork({PROGRAM!r})\n"
         "say = lambda line: print(json.dumps(line), flush=True)\n"
         "child.run({'do': 'hang'}, say, Limits(60), StopSignal())\n"
     )
@@ -172,12 +217,14 @@ def test_children_end_with_their_daemon() -> None:
     assert 2 == len(pids)
 
 
-def test_a_zygote_ends_with_its_daemon_even_while_it_is_still_starting() -> None:
+def test_a_zygote_ends_with_its_daemon_even_while_it_is_still_starting(tmp_path: Path) -> None:
     """A zygote ends with its daemon even while it is still importing what children need."""
     script = (
         "import threading\n"
+        "from pathlib import Path\n"
         "from pipeline.child import Zygote\n"
-        "zygote = Zygote(('tests.integration.never_imported',))\n"
+        "from pipeline.roster import Roster\n"
+        f"zygote = Zygote(('tests.integration.never_imported',), Roster(Path({str(tmp_path)!r})))\n"
         f"threading.Thread(target=zygote.fork, args=({PROGRAM!r},)).start()\n"
         "while zygote.pid is None: pass\n"
         "print(zygote.pid, flush=True)\n"
@@ -189,11 +236,14 @@ def test_a_zygote_ends_with_its_daemon_even_while_it_is_still_starting() -> None
     wait_until_gone(pid)
 
 
-def test_a_program_ends_with_its_daemon_even_while_it_is_still_starting() -> None:
+def test_a_program_ends_with_its_daemon_even_while_it_is_still_starting(tmp_path: Path) -> None:
     """A program ends with its daemon even while it is still importing what it needs."""
     script = (
+        "from pathlib import Path\n"
         "from pipeline.child import Program\n"
-        "program = Program('slow', ['tests.integration.never_imported'], {})\n"
+        "from pipeline.roster import Roster\n"
+        f"roster = Roster(Path({str(tmp_path)!r}))\n"
+        "program = Program('slow', ['tests.integration.never_imported'], {}, roster)\n"
         "print(program.pid, flush=True)\n"
         "program.wait_ready(60)\n"
     )

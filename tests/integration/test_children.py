@@ -32,6 +32,7 @@ from pipeline.errors import (
     SourceUnsupported,
     StageFailed,
 )
+from pipeline.roster import Roster
 from tests.fakes import media, pages
 from tests.fakes.server import running
 from tests.fakes.site import Reply, Site, page
@@ -45,8 +46,9 @@ PICTURE = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002
 
 
 @pytest.fixture(scope="module")
-def zygote() -> Iterator[Zygote]:
-    made = Zygote(("stages._fetch_child", "stages._decode_child", "yt_dlp", "av"))
+def zygote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
+    roster = Roster(tmp_path_factory.mktemp("processes"))
+    made = Zygote(("stages._fetch_child", "stages._decode_child", "yt_dlp", "av"), roster)
     yield made
     made.close()
 
@@ -343,17 +345,18 @@ def test_each_fault_of_a_download_has_its_name(
 # -- segmented streams --------------------------------------------------------------------------
 
 
-def serve_stream(site: Site, *, live: bool = False) -> tuple[str, int]:
-    """Serve a tone as a segmented stream; returns its address and the size of its segments."""
+def serve_stream(site: Site, *, live: bool = False) -> tuple[str, list[bytes]]:
+    """Serve a tone as a segmented stream; returns its address and its segments."""
     files = media.hls(TONE, live=live)
     for name, body in files.items():
         site.serve(f"/{name}", Reply(body=body))
-    return f"{site.url}/stream.m3u8", sum(len(body) for name, body in files.items() if name.endswith(".ts"))
+    return f"{site.url}/stream.m3u8", [files[name] for name in sorted(files) if name.endswith(".ts")]
 
 
 def test_a_stream_of_segments_is_fetched_whole(site: Site, children: Children) -> None:
     """Segments follow each other, and an estimate of the size refuses nothing that fits."""
-    url, size = serve_stream(site)
+    url, segments = serve_stream(site)
+    size = sum(map(len, segments))
     children.fetch("resolve", url)
     assert size == children.fetch("download", url, max_bytes=size)["size_bytes"]
     assert max(line["bytes_total"] for line in children.lines) > size
@@ -369,8 +372,8 @@ def test_a_missing_segment_is_an_error_and_no_hole(site: Site, children: Childre
 
 def test_a_stream_that_was_killed_goes_on_behind_its_last_whole_segment(site: Site, children: Children) -> None:
     """Segments that are there whole are not fetched again, and one that was put behind them in part is cut off."""
-    url, segments = serve_stream(site, ended=True)
-    site.serve("/2.ts", Reply(body=segments[2], stall_after=8000))
+    url, segments = serve_stream(site)
+    site.serve("/stream2.ts", Reply(body=segments[2], stall_after=8000))
     children.fetch("resolve", url)
     with pytest.raises(Interrupted):
         children.fetch("download", url, kill_at=sum(map(len, segments[:2])) + 1)
@@ -379,10 +382,10 @@ def test_a_stream_that_was_killed_goes_on_behind_its_last_whole_segment(site: Si
     (children.folder / "segments.json").write_text(json.dumps({"number": 3, "behind_bytes": part.stat().st_size}))
     with part.open("ab") as file:
         file.write(segments[2][:500])
-    site.serve("/2.ts", Reply(body=segments[2]))
+    site.serve("/stream2.ts", Reply(body=segments[2]))
     found = children.fetch("download", url)
     assert b"".join(segments) == (children.folder / found["name"]).read_bytes()
-    assert [1, 1] == [len(site.requests_of(f"/{number}.ts")) for number in (0, 1)]
+    assert [1, 1] == [len(site.requests_of(f"/stream{number}.ts")) for number in (0, 1)]
 
 
 @pytest.mark.parametrize("lost", ["segments.json", "media.*.ytdl", "info.json"])
@@ -390,13 +393,13 @@ def test_a_stream_of_which_nobody_knows_how_far_it_came_is_fetched_anew(
     site: Site, children: Children, lost: str
 ) -> None:
     """Without its book, its note or what the site said, a part of a stream is worth nothing."""
-    url, segments = serve_stream(site, ended=True)
-    site.serve("/2.ts", Reply(status=500))
+    url, segments = serve_stream(site)
+    site.serve("/stream2.ts", Reply(status=500))
     with pytest.raises(SourceUnreachable):
         children.fetch_both(url)
     (file,) = children.folder.glob(lost)
     file.write_text("{")
-    site.serve("/2.ts", Reply(body=segments[2]))
+    site.serve("/stream2.ts", Reply(body=segments[2]))
     found = children.fetch("download", url)
     assert b"".join(segments) == (children.folder / found["name"]).read_bytes()
 

@@ -15,8 +15,9 @@ from pipeline.config import load_settings
 from pipeline.core.task import Options, Source, Task
 from pipeline.core.transcript import Segment
 from pipeline.engine.local import DeviceHost
-from pipeline.errors import EngineFailed, Interrupted, ModelCorrupt, ModelMissing, TranscribeTimeout, WorkerStalled
+from pipeline.errors import EngineDied, Interrupted, ModelCorrupt, ModelMissing, TranscribeTimeout, WorkerStalled
 from pipeline.ports import Recognition, Recognized
+from pipeline.roster import Roster
 
 TASK = Task("t", "o", Source("u", "u"), Options("demo"), 0.0, 0.0)
 WITHIN_S = 5.0
@@ -36,7 +37,9 @@ class Host:
         overrides = {f"transcribe.{name}": value for name, value in transcribe.items()}
         settings = load_settings(None, overrides=overrides, environ={})
         program = "tests.integration.scripted_host"
-        self.device = DeviceHost("cpu", socket_folder / "s", Shelf(), settings, program, least_limit_s)
+        self.device = DeviceHost(
+            "cpu", socket_folder / "s", Shelf(), settings, Roster(folder / "processes"), program, least_limit_s
+        )
         self._sound = folder / "sound"
         self.heard: list[tuple[list[Segment], float]] = []
         self.first = threading.Event()
@@ -99,7 +102,7 @@ def test_the_death_of_the_process_fails_what_it_had_in_hand_and_the_next_one_sta
 ) -> None:
     """The death of the process fails what it had in hand, keeps what it had said, and the next work starts another."""
     one = host()
-    with pytest.raises(EngineFailed):
+    with pytest.raises(EngineDied):
         one.recognize(line(0, 1, "before"), then="die")
     assert "before" == one.heard[0][0][0].text
     assert "zh" == one.recognize().language

@@ -54,7 +54,7 @@ from pipeline.core.task import (
     TranscriptInfo,
     Waiting,
 )
-from pipeline.errors import EngineFailed
+from pipeline.errors import EngineDied
 from tests.contract.examples import ROUTE
 
 PRODUCTS = {
@@ -250,8 +250,8 @@ def test_waiting_for_the_disk_costs_no_attempt() -> None:
 
 def test_a_recording_that_its_engine_dies_of_three_times_is_named() -> None:
     """A recording that its engine dies of three times is named; until then the task is only a suspect."""
-    died = Failure.of(EngineFailed(), Stage.TRANSCRIBE, "demo")
-    outcome = Failed("t", Lane.ASR, died, EngineFailed.retries, times_out=False)
+    died = Failure.of(EngineDied(), Stage.TRANSCRIBE, "demo")
+    outcome = Failed("t", Lane.ASR, died, EngineDied.retries, times_out=False, crashed=True)
     task = PROCESSING
     for _ in range(2):
         task = settle(task, outcome, ROUTE, POLICY, 1.0, 0.0).task

@@ -7,7 +7,7 @@ from hypothesis import given, strategies as st
 
 from pipeline.core.placement import Device, Placement, plan
 from pipeline.core.task import Options, Priority, Source, Task
-from pipeline.errors import EngineFailed
+from pipeline.errors import WorkerCrashed
 
 CPU = Device("cpu", "CPU", 2)
 GPUS = (Device("cuda:0", "A", 1, 24_000), Device("cuda:1", "B", 3, 24_000))
@@ -31,7 +31,7 @@ def test_tasks_go_where_most_slots_are_free() -> None:
 
 def test_a_suspect_has_a_device_for_itself() -> None:
     """A task with which an engine has died starts on an idle device, takes all of it, and is not overtaken."""
-    suspect = replace(task("s"), faults=((EngineFailed.type, 1),))
+    suspect = replace(task("s"), faults=((WorkerCrashed.type, 1),))
     assert [Placement("s", "cpu", 2)] == plan([suspect, task("a")], [CPU], {})
     assert [] == plan([suspect, task("a")], [CPU], {"cpu": 1})
     assert [Placement("a", "cpu")] == plan([task("a"), suspect], [CPU], {"cpu": 1})
