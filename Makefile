@@ -42,7 +42,7 @@ lock: .venv/test ## take the newest versions that setup.cfg allows into requirem
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --upgrade --extra test setup.cfg -o requirements/test.txt
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --upgrade --extra model setup.cfg -o requirements/model.txt
 
-model: .venv-model/ready ## train the bundled model anew: an hour of two cores; see tools/model/README.md
+model: .venv-model/ready ## train the bundled model anew: half an hour of two cores; see tools/model/README.md
 	@.venv-model/bin/python -m tools.model make
 
 model-check: .venv-model/ready ## go through that recipe in small, to see that it runs
