@@ -24,7 +24,7 @@ check: .venv/test ## linters, types, import contracts
 	@$(BIN)/lint-imports --no-logo
 
 chaos: .venv/test ## kill, stop, starve and deceive the daemon for half an hour, and print what was measured
-	@$(BIN)/python -m pytest -q --whole tests/chaos
+	@$(BIN)/python -m pytest -q --whole -o faulthandler_timeout=7200 tests/chaos
 
 soak: .venv/run ## 200 mixed videos in a minute or two: does anything grow?
 	@$(BIN)/python -m tests.soak
@@ -45,7 +45,7 @@ lock: .venv/test ## take the newest versions that setup.cfg allows into requirem
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --upgrade --extra test setup.cfg -o requirements/test.txt
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --upgrade --extra model setup.cfg -o requirements/model.txt
 
-model: .venv-model/ready ## train the bundled model anew: an hour of two cores; see tools/model/README.md
+model: .venv-model/ready ## train the bundled model anew: half an hour of two cores; see tools/model/README.md
 	@.venv-model/bin/python -m tools.model make
 
 model-check: .venv-model/ready ## go through that recipe in small, to see that it runs

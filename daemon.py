@@ -39,6 +39,7 @@ from pipeline.intake import Intake
 from pipeline.keyring import Keyring
 from pipeline.llm import Llm
 from pipeline.log import hide, set_level, set_up
+from pipeline.monitor import Monitor
 from pipeline.outbox import Outbox
 from pipeline.ports import Channel
 from pipeline.progress_board import ProgressBoard
@@ -103,6 +104,7 @@ async def _run(settings: Settings, load: LoadSettings, folder: DataFolder, keyri
     shelf = ModelShelf(bridge, zygote, house.stop, on_change=lambda: dispatcher.hint(""))
     engine = LocalEngine(bridge, executor, shelf, settings, devices, roster, recognizer)
     dispatcher = Dispatcher(house, engine, shelf, devices, ROUTE, bus, watch)
+    monitor = Monitor(store, live, devices, watch, on_change=dispatcher.allow_fetch)
     text_lane = TextLane(bridge, store, executor, watch, settings.llm.queue_size, on_outcome=dispatcher.text_came_back)
     # A kept connection may close just as a message is written, which would put it in doubt for nothing.
     session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True))
@@ -119,7 +121,7 @@ async def _run(settings: Settings, load: LoadSettings, folder: DataFolder, keyri
 
     control = Control(house, executor, ROUTE, bus, wake)
     readiness = functools.partial(_missing, shelf, settings.transcribe.model, llm, outbox)
-    deps = Deps(store, intake, control, outbox, keyring, bus, live, readiness, __version__)
+    deps = Deps(store, intake, control, monitor, outbox, keyring, bus, live, readiness, __version__)
     server = HttpServer(deps)
 
     def adopt(changed: Settings) -> None:
@@ -130,7 +132,6 @@ async def _run(settings: Settings, load: LoadSettings, folder: DataFolder, keyri
     reload = Reload(live, lambda: _with_model(load(), devices), adopt, watch, reload_asked)
     workers = Workers(house, engine, settle_rest=dispatcher.settle_rest)
     retention = Retention(house, watch)
-    announcement = _Announcement(folder, server, devices, settings)
 
     try:
         await store.open()
@@ -142,11 +143,12 @@ async def _run(settings: Settings, load: LoadSettings, folder: DataFolder, keyri
             BackupDesk(folder.path, store.back_up),
             server,  # until the end: what is new is refused, what is asked is answered
             board,
+            monitor,
             workers,
             outbox,
             reload,
             Throttle(intake.close, (dispatcher, text_lane), workers),
-            announcement,
+            _Announcement(folder, server, devices, settings),
         ]
         await run_services(services, watch, stop_asked)
     finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks import claim, pipeline, restart, submit
+from benchmarks import claim, crowd, pipeline, restart, submit
 from benchmarks.figures import table
 
 ALL = {
@@ -13,6 +13,7 @@ ALL = {
     "pipeline": pipeline.measure,
     "submit": submit.measure,
     "restart": restart.measure,
+    "crowd": crowd.measure,
 }
 
 

@@ -100,6 +100,11 @@ class Dispatcher:
         if not self._hints.full():
             self._hints.put_nowait(task_id)
 
+    def allow_fetch(self, slots: int) -> None:
+        """Fetch so many videos side by side from now on; what runs is not interrupted."""
+        self._fetch_slots = slots
+        self.hint()
+
     async def _dispatch_on(self) -> None:
         while True:
             await self._fill_fetch()

@@ -567,8 +567,8 @@ class ModelMissing(StageFailed):
     type = "model_missing"
     message_zh = "本机没有语音模型，也无法下载。"
     cure = (
-        "Run 'python run_daemon.py models fetch NAME' where the hub can be reached, then submit it again.",
-        "请在能访问模型站点的网络下运行 python run_daemon.py models fetch NAME，然后重新提交。",
+        "Run 'python run_daemon.py models fetch NAME' where the hub, or a mirror (HF_ENDPOINT), answers; then retry.",
+        "请在能访问模型站点或其镜像时运行 python run_daemon.py models fetch NAME，然后重试。",
     )
 
 

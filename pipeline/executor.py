@@ -205,10 +205,11 @@ class Executor:
             if failure.spoils:
                 house.ask(house.store.drop(task.id, failure.spoils))
             raise
-        if not house.ask(house.store.keep(task.id, step.makes, made, time.time())):
+        took_s = round(time.monotonic() - began, 3)
+        if not house.ask(house.store.keep(task.id, step.makes, made, time.time(), took_s)):
             raise Interrupted  # cancelled while it ran: nobody wants this product any more
         context.report(1.0)
-        log.info("stage done", stage=step.name, took_s=round(time.monotonic() - began, 3))
+        log.info("stage done", stage=step.name, took_s=took_s)
         return self._stored(unit)
 
     def _stored(self, unit: WorkUnit) -> WorkUnit:

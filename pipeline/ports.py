@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from pipeline.config import Settings
+from pipeline.core.figures import Figures, QueueView
 from pipeline.core.lifecycle import Delivery, Settled
 from pipeline.core.messages import Message, MessageState, Run
 from pipeline.core.placement import Device
@@ -510,8 +511,8 @@ class TaskStore(Protocol):
         """Note what a task between lanes waits for."""
         ...
 
-    async def keep(self, task_id: str, makes: str, made: Made, now: float) -> bool:
-        """Store a stage's product; a transcript gets its number, runs are frozen, in the same transaction.
+    async def keep(self, task_id: str, makes: str, made: Made, now: float, took_s: float | None = None) -> bool:
+        """Store a stage's product and how long it took; a transcript gets its number, runs are frozen, all in one.
 
         False, and nothing is stored, if the task has come to its end.
         """
@@ -596,6 +597,14 @@ class TaskStore(Protocol):
         ...
 
     async def messages(self, task_id: str) -> list[MessageRow]: ...
+    async def figures(self) -> Figures: ...
+    async def prepared(self) -> int:
+        """How many tasks are fetched and wait for a device."""
+        ...
+
+    async def queue(self, owner: str, limit: int) -> QueueView:
+        """Who waits for what; of the owner's own tasks, the first ``limit`` by lane and place."""
+        ...
 
     # keeping
     async def delete(self, task_id: str) -> bool:

@@ -96,7 +96,7 @@ class Daemon:
     def wait_ready(self) -> None:
         """Wait for the announcement of a process that was launched."""
         lines = self.console.wait(lambda lines: any(_is_news(line) for line in lines), START_TIMEOUT_S)
-        if "ended" in lines[-1]:
+        if "the process has ended" in lines:
             raise AssertionError("the daemon did not start:\n" + "\n".join(lines))
         if not self.token:  # none configured: it has made one
             self.token = (self.data / "token").read_text(encoding="utf-8").strip()

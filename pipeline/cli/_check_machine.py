@@ -23,6 +23,8 @@ from pipeline.engine.devices import driver_version
 OLDEST_PYTHON = (3, 11)
 OLDEST_SQLITE = (3, 37, 0)
 """The first with STRICT tables."""
+SOUND_SQLITE = (3, 51, 3)
+"""The first in which a journal that is begun anew cannot be mistaken by a second writer."""
 OLDEST_CUDA = 12
 SCARCE = 5
 """Free space under so many times the floor is worth a warning."""
@@ -48,6 +50,19 @@ def check_python(_: Settings) -> Iterator[Finding]:
             "sqlite",
             (f"SQLite {sqlite3.sqlite_version} is too old", f"SQLite {sqlite3.sqlite_version} 版本过低"),
             ("Use a Python that brings SQLite 3.37 or newer.", "请使用自带 SQLite 3.37 或更新版本的 Python。"),
+        )
+    elif sqlite3.sqlite_version_info < SOUND_SQLITE:
+        yield warning(
+            "sqlite",
+            (
+                f"SQLite {sqlite3.sqlite_version} can damage a database that two programs write at the same time",
+                f"SQLite {sqlite3.sqlite_version} 在两个程序同时写入时可能损坏数据库",
+            ),
+            (
+                "The daemon alone is safe; let no other program write to its database, or use a Python that brings "
+                "SQLite 3.51.3 or newer.",
+                "仅由服务写入时是安全的：请勿让其他程序写入其数据库，或使用自带 SQLite 3.51.3 或更新版本的 Python。",
+            ),
         )
     else:
         yield fine("sqlite", f"SQLite {sqlite3.sqlite_version}")

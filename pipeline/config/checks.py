@@ -23,7 +23,6 @@ NOT_IN_EFFECT = frozenset({
     "scheduler.memory_safety_margin",
     "scheduler.min_batch_size",
     "scheduler.min_free_gb",
-    "scheduler.performance_monitor_interval_s",
     "transcribe.idle_unload_s",
     "web.base_url",
     "web.timezone",

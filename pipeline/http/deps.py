@@ -14,6 +14,7 @@ from pipeline.errors import Refusal
 from pipeline.events import EventBus
 from pipeline.intake import Intake
 from pipeline.keyring import Keyring
+from pipeline.monitor import Monitor
 from pipeline.outbox import Outbox
 from pipeline.ports import TaskStore
 
@@ -35,6 +36,7 @@ class Deps:
     store: TaskStore
     intake: Intake
     control: Control
+    monitor: Monitor
     outbox: Outbox
     keyring: Keyring
     bus: EventBus

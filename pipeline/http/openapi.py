@@ -62,7 +62,13 @@ _PARAMETERS: Mapping[str, tuple[Json, str]] = {
 }
 """Every parameter of a path, a query or the headers, by its name."""
 
-_TAGS = (("/api/robots", "robots"), ("/api/", "tasks"), ("/", "daemon"))
+_TAGS = (
+    ("/api/robots", "robots"),
+    ("/api/queue", "daemon"),
+    ("/api/metrics", "daemon"),
+    ("/api/", "tasks"),
+    ("/", "daemon"),
+)
 
 
 def describe(routes: Sequence[Route], version: str) -> Json:

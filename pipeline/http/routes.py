@@ -19,7 +19,7 @@ from pipeline.errors import (
     UnsupportedMediaType,
     UrlRefused,
 )
-from pipeline.http import pages, shapes, views, views_control, views_robots
+from pipeline.http import pages, shapes, views, views_control, views_figures, views_robots
 from pipeline.http.deps import Route
 from pipeline.http.layers import MEDIA_TYPES
 from pipeline.http.openapi import WRONG_FIELD
@@ -102,6 +102,8 @@ ROUTES: tuple[Route, ...] = (
         query=frozenset({"status", "q", "since", "limit", "cursor"}),
         answers={200: (shapes.TaskPage,)},
     ),
+    Route("GET", "/api/queue", views_figures.queue, answers={200: (shapes.Queue,)}),
+    Route("GET", "/api/metrics", views_figures.metrics, answers={200: (shapes.Metrics,)}),
     Route("GET", "/api/robots", views_robots.robot_list, answers={200: (shapes.Robots,)}),
     Route(
         "POST",

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline.core.fetch_slots import Strain
 from pipeline.core.messages import Kind, MessageState
 from pipeline.core.task import LayerState, Stage, Status, Waiting
 from pipeline.http.layers import Layer
@@ -247,6 +248,111 @@ class RobotTest(Shape):
     delivered: bool
     why: str | None
     """What the robot said if it did not take it."""
+
+
+class LaneCounts(Shape):
+    """How many tasks wait for a lane and how many run in it."""
+
+    lane: Literal["fetch", "asr", "text", "deliver"]
+    waiting: Count
+    running: Count
+    slots: int | None
+    """How many may run side by side; null for delivery, which has a lane for each robot."""
+
+
+class ModelCounts(Shape):
+    """How many tasks without a transcript want a model."""
+
+    model: str
+    waiting: Count
+    running: Count
+
+
+class QueuedTask(Shape):
+    """Where one of your tasks stands."""
+
+    task_id: str
+    lane: Literal["fetch", "asr", "text"]
+    position: int | None
+    """Its place among all that wait for the lane, from 1; null: it runs."""
+    model: str
+    priority: Literal[1, 2, 3, 4]
+    waiting_for: Waiting | None
+
+
+class Room(Shape):
+    """How many tasks without a transcript there are, and may be."""
+
+    taken: Count
+    at_most: Count
+
+
+class Queue(Shape):
+    """Who waits for what."""
+
+    room: Room
+    lanes: list[LaneCounts]
+    models: list[ModelCounts]
+    tasks: list[QueuedTask]
+    """Your own, by lane; those that run first, then by place; the first 200."""
+
+
+class Totals(Shape):
+    """How many tasks there are and how they ended."""
+
+    total: Count
+    done: Count
+    failed: Count
+    """Failed or timed out."""
+    success_rate: float | None
+    """``done`` of ``done`` and ``failed``; null if there is none of either."""
+    mean_duration_s: Seconds | None
+    """From acceptance to completion."""
+
+
+class StageTime(Shape):
+    """How long a stage takes."""
+
+    stage: Stage
+    count: Count
+    mean_s: Seconds
+
+
+class FetchSlots(Shape):
+    """How many videos are fetched side by side."""
+
+    now: int
+    at_most: int
+    strain: Strain | None
+    """What the machine is short of; null: nothing."""
+
+
+class Host(Shape):
+    """What weighs on the machine; null where the system does not say."""
+
+    load_1m: float
+    memory_free_mb: int | None
+    disk_free_gb: float
+    rss_mb: float | None
+    """Resident memory of the daemon's own process, without its children."""
+
+
+class Metrics(Shape):
+    """How the daemon does."""
+
+    version: str
+    started_at: datetime
+    uptime_s: Seconds
+    tasks: dict[Status, Count]
+    """How many of each status, everybody's."""
+    totals: Totals
+    stages: list[StageTime]
+    oldest_unfinished_s: Seconds | None
+    """Age of the oldest task that has not ended; null if all have."""
+    lanes: list[LaneCounts]
+    fetch_slots: FetchSlots
+    robots: list[Robot]
+    host: Host
 
 
 class Alive(Shape):

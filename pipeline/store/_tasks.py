@@ -38,7 +38,7 @@ from pipeline.ports import (
     TooLong,
     Unanswered,
 )
-from pipeline.store import _keys, _outbox, _rows
+from pipeline.store import _figures, _keys, _outbox, _rows
 from pipeline.store._sql import SQL
 
 Route = Sequence[Step]
@@ -179,6 +179,8 @@ def save(
         return False
     if settled.cause is Cause.POSTPONED:
         _wait_again(conn, task)
+    if settled.cause is Cause.FINISHED:
+        _figures.note_duration(conn, _figures.WHOLE_TASK, task.updated_at - task.created_at)
     _place(conn, route, task.id)
     _outbox.plan(conn, task.id, runs, task.updated_at)
     return True
@@ -289,7 +291,9 @@ def wait_for(conn: sqlite3.Connection, task_id: str, waiting_for: str | None, no
     conn.execute(SQL["wait_for"], {"id": task_id, "waiting_for": waiting_for, "now": now})
 
 
-def keep(conn: sqlite3.Connection, route: Route, task_id: str, makes: str, made: Made, now: float) -> bool:
+def keep(
+    conn: sqlite3.Connection, route: Route, task_id: str, makes: str, made: Made, now: float, took_s: float | None
+) -> bool:
     """Store a product once, with everything that follows from it; keeping it again changes nothing."""
     task = get(conn, task_id)
     if task is None or task.status.final:
@@ -305,6 +309,8 @@ def keep(conn: sqlite3.Connection, route: Route, task_id: str, makes: str, made:
     _outbox.plan(conn, task_id, runs, now)
     conn.execute(SQL["forget_replies"], {"id": task_id})
     _note_gain(conn, task_id)
+    if took_s is not None:
+        _figures.note_duration(conn, next(step.name for step in route if step.makes == makes), took_s)
     return True
 
 

@@ -400,3 +400,54 @@ DELETE FROM device;
 
 -- name: note_device
 INSERT INTO device (id, name, memory_mb, found_at) VALUES (:id, :name, :memory_mb, :now);
+
+---------------------------------------------------------------------------------------------------
+-- Counting. A task that TEXT has taken runs only from its first stage on; until then it waits for its turn.
+
+-- name: note_duration
+INSERT INTO duration (what, count, total_s) VALUES (:what, 1, :took_s)
+ON CONFLICT (what) DO UPDATE SET count = count + 1, total_s = total_s + excluded.total_s;
+
+-- name: durations
+SELECT what, count, total_s FROM duration;
+
+-- name: ended_figures
+SELECT status, count(*) AS count FROM task WHERE status IN ('completed', 'failed', 'cancelled', 'timeout')
+ GROUP BY status;
+
+-- name: count_prepared
+SELECT count(*) FROM task INDEXED BY task_waiting
+ WHERE lane = 'asr' AND running_boot IS NULL AND status IN ('pending', 'processing', 'retrying');
+
+-- name: lane_figures
+SELECT lane, status,
+       sum(running_boot IS NULL OR (lane = 'text' AND waiting_for IS NOT NULL)) AS waiting,
+       count(*) AS count, min(created_at) AS oldest_at
+  FROM task WHERE status IN ('pending', 'processing', 'retrying')
+ GROUP BY lane, status;
+
+-- name: model_figures
+SELECT lane, options ->> '$.model' AS model,
+       sum(running_boot IS NULL OR (lane = 'text' AND waiting_for IS NOT NULL)) AS waiting,
+       count(*) AS count
+  FROM task WHERE status IN ('pending', 'processing', 'retrying')
+ GROUP BY 1, 2 ORDER BY 2;
+
+-- name: standing
+SELECT task.id, task.lane, place.position, task.options ->> '$.model' AS model, task.priority, task.waiting_for
+  FROM (SELECT id, owner, row_number() OVER (PARTITION BY lane ORDER BY priority DESC, turn, number) AS position
+          FROM task
+         WHERE lane IN ('fetch', 'asr') AND running_boot IS NULL AND status IN ('pending', 'processing', 'retrying')
+         UNION ALL
+        SELECT id, owner, row_number() OVER (ORDER BY sequence)
+          FROM task
+         WHERE lane = 'text' AND status IN ('pending', 'processing', 'retrying')
+           AND (running_boot IS NULL OR waiting_for IS NOT NULL)
+         UNION ALL
+        SELECT id, owner, NULL
+          FROM task
+         WHERE running_boot IS NOT NULL AND status IN ('pending', 'processing', 'retrying')
+           AND (lane <> 'text' OR waiting_for IS NULL)) AS place
+  JOIN task ON task.id = place.id
+ WHERE place.owner = :owner
+ ORDER BY CASE task.lane WHEN 'fetch' THEN 1 WHEN 'asr' THEN 2 ELSE 3 END, place.position LIMIT :limit;

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
+from pipeline.core.figures import Figures, QueueView
 from pipeline.core.lifecycle import Delivery, Settled, Step
 from pipeline.core.messages import Message, MessageState, Run
 from pipeline.core.placement import Device
@@ -33,7 +34,7 @@ from pipeline.ports import (
     TooLong,
     Write,
 )
-from pipeline.store import _deliveries, _file, _keeping, _keys, _outbox, _tasks, _views, backup
+from pipeline.store import _deliveries, _figures, _file, _keeping, _keys, _outbox, _tasks, _views, backup
 from pipeline.store._ballast import Ballast
 from pipeline.store._changes import Changes
 from pipeline.store._unit import UnitsOfWork
@@ -152,8 +153,10 @@ class SqliteStore:
     async def wait_for(self, task_id: str, waiting_for: str | None, now: float) -> None:
         await self._changes.carry_on(lambda conn: _tasks.wait_for(conn, task_id, waiting_for, now))
 
-    async def keep(self, task_id: str, makes: str, made: Made, now: float) -> bool:
-        return await self._changes.carry_on(lambda conn: _tasks.keep(conn, self._route, task_id, makes, made, now))
+    async def keep(self, task_id: str, makes: str, made: Made, now: float, took_s: float | None = None) -> bool:
+        return await self._changes.carry_on(
+            lambda conn: _tasks.keep(conn, self._route, task_id, makes, made, now, took_s)
+        )
 
     async def drop(self, task_id: str, makes: Sequence[str]) -> None:
         await self._changes.carry_on(lambda conn: _tasks.drop(conn, self._route, task_id, makes))
@@ -235,6 +238,15 @@ class SqliteStore:
 
     async def messages(self, task_id: str) -> list[MessageRow]:
         return await self._units.read(lambda conn: _outbox.messages(conn, task_id))
+
+    async def figures(self) -> Figures:
+        return await self._units.read(_figures.figures)
+
+    async def prepared(self) -> int:
+        return await self._units.read(_figures.prepared)
+
+    async def queue(self, owner: str, limit: int) -> QueueView:
+        return await self._units.read(lambda conn: _figures.queue(conn, owner, limit))
 
     # Keeping
 

@@ -213,6 +213,9 @@ async def test_a_stop_in_the_middle_of_a_question(site: Site, llm: Llm, start: S
         await llm.until(lambda _: gate.held == 1, 60)
         stopping = asyncio.create_task(asyncio.to_thread(daemon.stop))
         await said(daemon, "stopping")
+        status, answer = await client.post("/api/transcribe", {"url": f"{site.url}/new"})
+        assert (503, "shutting_down") == (status, answer["error"]["type"])
+        assert "proofread" == (await client.state(task_id))["stage"]
         gate.open()
         assert 0 == await asyncio.wait_for(stopping, STOP_S)
     daemon.start()

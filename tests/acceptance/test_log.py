@@ -100,7 +100,7 @@ async def test_no_secret_is_written_or_shown(site: Site, wecom: WeCom, start: St
 
 
 async def test_everything_in_the_data_folder_is_private(site: Site, start: Start) -> None:
-    """While a download runs, all folders are 0700 and all files 0600, and ``daemon.json`` says who answers where."""
+    """While a download runs, folders and sockets are 0700, files 0600, and ``daemon.json`` says who answers where."""
     video = serve_story(site, 0, hold="download")
     daemon = start(api={"auth_token": ""})
     daemon.token = (daemon.data / "token").read_text().strip()
@@ -111,7 +111,7 @@ async def test_everything_in_the_data_folder_is_private(site: Site, start: Start
         modes = _modes(daemon)
         assert {"token", "daemon.json", "transcribed.db", "transcribed.db-wal", "logs/daemon.jsonl"} <= modes.keys()
         assert f"work/{task_id}" in modes
-        assert {} == {name: oct(mode) for name, mode in modes.items() if mode not in {0o40700, 0o100600}}
+        assert {} == {name: oct(mode) for name, mode in modes.items() if mode not in {0o40700, 0o100600, 0o140700}}
         video.gate.open()
         await client.finished(task_id)
 

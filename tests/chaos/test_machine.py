@@ -18,7 +18,6 @@ from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
-    precondition,
     rule,
     run_state_machine_as_test,
 )
@@ -28,7 +27,7 @@ from pipeline.errors import Conflict
 from pipeline.ports import InDoubt, Receipt, Refused, RobotGone, Sent, TryLater
 from tests.chaos.clock import FastPolicy
 from tests.chaos.conftest import Note
-from tests.chaos.crew import ROBOTS, Life, Robot
+from tests.chaos.crew import ROBOTS, Hand, Life, Robot
 from tests.contract.examples import OWNER, ROUTE
 
 pytestmark = pytest.mark.timeout(3600)
@@ -66,7 +65,11 @@ class Account:
 
 
 class Machine(RuleBasedStateMachine):
-    """Whoever uses the daemon, works in it, answers it, and kills it."""
+    """Whoever uses the daemon, works in it, answers it, and kills it.
+
+    A rule that has nothing to act upon does nothing. It has no precondition, for what is in hand or in flight may
+    depend on the moment, and what is chosen must not.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -89,8 +92,12 @@ class Machine(RuleBasedStateMachine):
         await life.calm()
         return life
 
-    def _choose(self, which: int) -> str:
-        return [*self.tasks][which % len(self.tasks)]
+    def _choose(self, which: int) -> str | None:
+        return [*self.tasks][which % len(self.tasks)] if self.tasks else None
+
+    def _hand(self, which: int) -> Hand | None:
+        hands = self.life.in_hand
+        return hands[which % len(hands)] if hands else None
 
     @initialize(count=st.integers(0, 3))
     def begin_with(self, count: int) -> None:
@@ -118,11 +125,11 @@ class Machine(RuleBasedStateMachine):
             assert accepted.duplicate_of is None
             self.tasks[accepted.task_id] = Known(url)
 
-    @precondition(lambda self: self.tasks)
     @rule(which=Which)
     def cancel(self, which: int) -> None:
         """What has not finished is cancelled, once."""
-        task_id = self._choose(which)
+        if (task_id := self._choose(which)) is None:
+            return
         before = self.tasks[task_id].status
         try:
             was_new = self._do(self.life.control.cancel(task_id))
@@ -134,11 +141,11 @@ class Machine(RuleBasedStateMachine):
         assert not before.final or before is Status.CANCELLED
         self.tasks[task_id].status = Status.CANCELLED
 
-    @precondition(lambda self: self.tasks)
     @rule(which=Which, stage=stages)
     def retry(self, which: int, stage: str) -> None:
         """What has finished starts again, a completed task only from a stage, a task still in hand not at all."""
-        task_id = self._choose(which)
+        if (task_id := self._choose(which)) is None:
+            return
         before = self.tasks[task_id].status
         in_hand = {hand.task.id for hand in self.life.in_hand}
         allowed = before.final and task_id not in in_hand and (before is not Status.COMPLETED or stage != "auto")
@@ -150,11 +157,11 @@ class Machine(RuleBasedStateMachine):
         assert allowed
         self.tasks[task_id].status = Status.RETRYING
 
-    @precondition(lambda self: self.tasks)
     @rule(which=Which)
     def redeliver(self, which: int) -> None:
         """Only what is completed is sent again."""
-        task_id = self._choose(which)
+        if (task_id := self._choose(which)) is None:
+            return
         before = self.tasks[task_id].status
         try:
             self._do(self.life.control.redeliver(task_id))
@@ -170,11 +177,10 @@ class Machine(RuleBasedStateMachine):
     def take_text(self) -> None:
         self._do(self.life.take_text())
 
-    @precondition(lambda self: self.life.in_hand)
     @rule(which=Which)
     def work(self, which: int) -> None:
-        hands = self.life.in_hand
-        self._do(self.life.work(hands[which % len(hands)], f"composing {next(self._composings)}"))
+        if (hand := self._hand(which)) is not None:
+            self._do(self.life.work(hand, f"composing {next(self._composings)}"))
 
     @rule(lanes=st.integers(1, 4))
     def work_through(self, lanes: int) -> None:
@@ -186,26 +192,22 @@ class Machine(RuleBasedStateMachine):
                     self._do(self.life.work(hand, f"composing {next(self._composings)}"))
             self._do(self.life.calm())
 
-    @precondition(lambda self: self.life.in_hand)
     @rule(which=Which, retries=st.sampled_from([0, 1, 5]), times_out=st.booleans())
     def fail(self, which: int, *, retries: int, times_out: bool) -> None:
-        hands = self.life.in_hand
-        self.life.fail(hands[which % len(hands)], retries=retries, times_out=times_out)
+        if (hand := self._hand(which)) is not None:
+            self.life.fail(hand, retries=retries, times_out=times_out)
 
     # -- robots
 
-    @precondition(lambda self: self._busy())
     @rule(robot=robots, taken=st.booleans())
     def fault(self, robot: str, *, taken: bool) -> None:
         """No answer: the message was taken or not, and the daemon cannot know."""
         self._answer(robot, InDoubt("no answer"), taken=taken)
 
-    @precondition(lambda self: self._busy())
     @rule(robot=robots, receipt=st.sampled_from([TryLater(0.01, "busy"), Refused("no"), RobotGone("93000")]))
     def refuse(self, robot: str, receipt: Receipt) -> None:
         self._answer(robot, receipt, taken=False)
 
-    @precondition(lambda self: self._busy())
     @rule(robot=robots)
     def accept(self, robot: str) -> None:
         self._answer(robot, Sent(), taken=True)
@@ -219,8 +221,8 @@ class Machine(RuleBasedStateMachine):
 
     def _answer(self, robot: str, receipt: Receipt, *, taken: bool) -> None:
         """Answer at this robot, or at the other one if it has nothing in flight."""
-        busy = self._busy()
-        self.robots[robot if robot in busy else busy[0]].answer(receipt, taken=taken)
+        if busy := self._busy():
+            self.robots[robot if robot in busy else busy[0]].answer(receipt, taken=taken)
 
     # -- deaths
 

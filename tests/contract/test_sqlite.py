@@ -228,6 +228,9 @@ HOT = {
     "positions": "task_first_start",
     "message_figures": "run_of_task",
     "messages_of_task": "run_of_task",
+    "ended_figures": "task_ended",
+    "count_prepared": "task_waiting",
+    "lane_figures": "task_turn",
 }
 
 

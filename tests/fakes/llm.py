@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from pipeline.core.text import sentences
-from tests.fakes.server import Gate, LoopbackServer, Record, close_connection, run_by_hand, written
+from tests.fakes.server import PATIENCE_S, Gate, LoopbackServer, Record, close_connection, run_by_hand, written
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -182,7 +182,7 @@ class Llm(LoopbackServer):
         """Every question so far, in the order of arrival."""
         return self._asked.items()
 
-    async def until(self, enough: Callable[[list[Asked]], bool], timeout_s: float = 10.0) -> list[Asked]:
+    async def until(self, enough: Callable[[list[Asked]], bool], timeout_s: float = PATIENCE_S) -> list[Asked]:
         """Wait until the questions so far satisfy a condition."""
         return await self._asked.until(enough, timeout_s)
 

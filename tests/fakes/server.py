@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Server = TypeVar("Server", bound="LoopbackServer")
 
+PATIENCE_S = 60.0
+"""How long a test waits for what a busy machine may be slow to do; nothing is ever that late on an idle one."""
 _START_OR_STOP_S = 10.0
 # Requests still held when a server stops are given this long, then they are cancelled.
 _STOP_GRACE_S = 0.05
@@ -45,7 +47,7 @@ class Record(Generic[T]):
         with self._changed:
             return list(self._items)
 
-    def wait(self, enough: Callable[[list[T]], bool], timeout_s: float = 10.0) -> list[T]:
+    def wait(self, enough: Callable[[list[T]], bool], timeout_s: float = PATIENCE_S) -> list[T]:
         """Block until the record satisfies a condition, and return it as it then is.
 
         Args:
@@ -60,7 +62,7 @@ class Record(Generic[T]):
                 raise TimeoutError(f"not within {timeout_s} s; arrived so far: {self._items}")
             return list(self._items)
 
-    async def until(self, enough: Callable[[list[T]], bool], timeout_s: float = 10.0) -> list[T]:
+    async def until(self, enough: Callable[[list[T]], bool], timeout_s: float = PATIENCE_S) -> list[T]:
         """Wait as ``wait`` does, without blocking the event loop."""
         return await asyncio.to_thread(self.wait, enough, timeout_s)
 

@@ -22,7 +22,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from tests.fakes.pages import video_page
-from tests.fakes.server import Gate, LoopbackServer, Record, close_connection, run_by_hand
+from tests.fakes.server import PATIENCE_S, Gate, LoopbackServer, Record, close_connection, run_by_hand
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -164,11 +164,11 @@ class Site(LoopbackServer):
         """All requests for one path so far, in the order of arrival."""
         return [visit for visit in self.requests if visit.path == path]
 
-    def wait(self, enough: Callable[[list[Visit]], bool], timeout_s: float = 10.0) -> list[Visit]:
+    def wait(self, enough: Callable[[list[Visit]], bool], timeout_s: float = PATIENCE_S) -> list[Visit]:
         """Block until the requests so far satisfy a condition; see ``Record.wait``."""
         return self._visits.wait(enough, timeout_s)
 
-    async def until(self, enough: Callable[[list[Visit]], bool], timeout_s: float = 10.0) -> list[Visit]:
+    async def until(self, enough: Callable[[list[Visit]], bool], timeout_s: float = PATIENCE_S) -> list[Visit]:
         """Wait as ``wait`` does, without blocking the event loop."""
         return await self._visits.until(enough, timeout_s)
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from tests.fakes.server import Gate, LoopbackServer, Record, close_connection, run_by_hand, written
+from tests.fakes.server import PATIENCE_S, Gate, LoopbackServer, Record, close_connection, run_by_hand, written
 from tests.fakes.wecom_files import Upload, read_upload
 
 if TYPE_CHECKING:
@@ -190,11 +190,11 @@ class WeCom(LoopbackServer):
         """Everything that arrived at any robot, in order."""
         return self._arrivals.items()
 
-    def wait(self, enough: Callable[[list[Arrival]], bool], timeout_s: float = 10.0) -> list[Arrival]:
+    def wait(self, enough: Callable[[list[Arrival]], bool], timeout_s: float = PATIENCE_S) -> list[Arrival]:
         """Block until the arrivals so far satisfy a condition; see ``Record.wait``."""
         return self._arrivals.wait(enough, timeout_s)
 
-    async def until(self, enough: Callable[[list[Arrival]], bool], timeout_s: float = 10.0) -> list[Arrival]:
+    async def until(self, enough: Callable[[list[Arrival]], bool], timeout_s: float = PATIENCE_S) -> list[Arrival]:
         """Wait as ``wait`` does, without blocking the event loop."""
         return await self._arrivals.until(enough, timeout_s)
 

@@ -20,6 +20,7 @@ from pipeline.control import Control
 from pipeline.core import lifecycle
 from pipeline.core.lifecycle import Delivery, Failed, Settled, Succeeded
 from pipeline.core.messages import Kind, Message, MessageState, Run
+from pipeline.core.placement import Device
 from pipeline.core.progress import Progress, Reading
 from pipeline.core.retry import RetryPolicy
 from pipeline.core.task import (
@@ -44,6 +45,7 @@ from pipeline.http.deps import Deps, Missing
 from pipeline.http.server import HttpServer
 from pipeline.intake import Intake
 from pipeline.keyring import Keyring
+from pipeline.monitor import Monitor
 from pipeline.outbox import Outbox
 from pipeline.ports import Channel, Made
 from pipeline.roster import Roster
@@ -185,7 +187,9 @@ async def running(
     intake = Intake(store, live, hints.append, house.work_folder)
     control = Control(house, Executor(house, ()), ROUTE, bus, lambda: hints.append(""))
     outbox = Outbox(store, channels or {}, live, watch, _nothing_to_finish)
-    deps = Deps(store, intake, control, outbox, keyring, bus, live, lambda: missing, "1.2.3", body_timeout_s)
+    slots: list[int] = []
+    monitor = Monitor(store, live, [Device("cpu", "CPU", 2)], watch, on_change=slots.append)
+    deps = Deps(store, intake, control, monitor, outbox, keyring, bus, live, lambda: missing, "1.2.3", body_timeout_s)
     server = HttpServer(deps)
     await store.open()
     try:

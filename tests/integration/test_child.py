@@ -150,6 +150,7 @@ def test_secrets_of_our_environment_do_not_reach_children(tmp_path: Path, monkey
 
 def test_a_dead_zygote_is_replaced(zygote: Zygote) -> None:
     """A dead zygote is replaced without anybody noticing."""
+    run(zygote, "count", to=1)
     os.kill(zygote.pid, signal.SIGKILL)
     assert 1 == run(zygote, "count", to=1)["counted"]
 

@@ -10,6 +10,7 @@ from pipeline.bridge import Bridge
 from pipeline.child import Zygote
 from pipeline.executor import House
 from pipeline.retention import DAY_S, Retention
+from pipeline.roster import Roster
 from pipeline.service import Watch
 from tests.integration.api import SPEECH, Api, Life, running
 
@@ -36,8 +37,10 @@ def folder(api: Api, task_id: str) -> Path:
 
 def retention(api: Api, days: float) -> Retention:
     """The service as it is so many days from now."""
-    house = House(Bridge(asyncio.get_running_loop()), api.store, Zygote(()), api.deps.live, lambda _id, _reading: None)
-    return Retention(house, Watch(), clock=lambda: time.time() + days * DAY_S)
+    watch, roster = Watch(), Roster(api.deps.settings.storage.dir / "processes")
+    bridge = Bridge(asyncio.get_running_loop(), watch.give_up)
+    house = House(bridge, api.store, Zygote((), roster), api.deps.live, lambda _id, _reading: None)
+    return Retention(house, watch, clock=lambda: time.time() + days * DAY_S)
 
 
 async def status_of(api: Api, path: str) -> tuple[int, str | None]:

@@ -23,3 +23,14 @@ CREATE INDEX task_waiting ON task (lane, priority DESC, turn, number)
 DROP INDEX task_first_start;
 CREATE INDEX task_first_start ON task (priority DESC, turn, number) WHERE status = 'pending';
 CREATE INDEX task_turn ON task (lane, priority, owner, turn) WHERE status IN ('pending', 'processing', 'retrying');
+
+---------------------------------------------------------------------------------------------------
+-- How long things take and how many there are, so that showing it reads no whole table.
+
+CREATE TABLE duration (
+    what    TEXT PRIMARY KEY,                        -- a stage, or "task": from acceptance to completion
+    count   INTEGER NOT NULL,
+    total_s REAL NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX task_ended ON task (status) WHERE status IN ('completed', 'failed', 'cancelled', 'timeout');

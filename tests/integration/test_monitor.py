@@ -1,0 +1,99 @@
+"""The monitor over a real store and this very machine."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from pipeline.config import Live
+from pipeline.core.fetch_slots import AHEAD, Strain
+from pipeline.core.placement import Device
+from pipeline.core.task import Lane
+from pipeline.host import GIBIBYTE, read_host
+from pipeline.monitor import Monitor
+from pipeline.service import LoopDied, Watch, run_services
+from pipeline.store.sqlite import SqliteStore
+from tests.contract.examples import ROUTE, add_for, claimed
+from tests.integration.api import SOON_S, settings_for
+
+DEVICE = Device("cpu", "CPU", 1)
+
+
+class Slots:
+    """Takes the number of FETCH slots whenever it changes."""
+
+    def __init__(self) -> None:
+        self.told: list[int] = []
+        self._news = asyncio.Event()
+
+    def take(self, slots: int) -> None:
+        self.told.append(slots)
+        self._news.set()
+
+    async def until(self, slots: int) -> None:
+        async with asyncio.timeout(SOON_S):
+            while self.told[-1:] != [slots]:
+                self._news.clear()
+                await self._news.wait()
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
+    made = SqliteStore(tmp_path / "tasks.db", ROUTE, "boot")
+    await made.open()
+    yield made
+    await made.close()
+
+
+def live(folder: Path, min_free_gb: float = 0.0) -> Live:
+    storage = {"dir": str(folder), "min_free_gb": min_free_gb}
+    return Live(settings_for(folder, concurrent={"max_workers": 5}, storage=storage))
+
+
+async def test_backlog_halves_the_slots_and_its_end_gives_them_back(tmp_path: Path, store: SqliteStore) -> None:
+    """While enough videos wait for a device there are fewer slots, down to one; then one more with each look."""
+    for number in range(AHEAD):
+        await add_for(store, str(number), Lane.ASR)
+    slots, watch = Slots(), Watch()
+    monitor = Monitor(store, live(tmp_path), [DEVICE], watch, slots.take, look_every_s=0.01)
+    await monitor.start()
+    await slots.until(1)
+    assert Strain.BACKLOG is monitor.strain
+    await claimed(store, "0", Lane.ASR)
+    await slots.until(5)
+    await monitor.stop()
+    assert ([2, 1, 2, 3, 4, 5], None) == (slots.told, monitor.strain)
+
+
+async def test_short_disk_leaves_one_slot(tmp_path: Path, store: SqliteStore) -> None:
+    """With less than twice the floor free there is one slot before long, and no task is told to wait for it."""
+    floor_gb = 0.7 * shutil.disk_usage(tmp_path).free / GIBIBYTE
+    slots, watch = Slots(), Watch()
+    monitor = Monitor(store, live(tmp_path, floor_gb), [DEVICE], watch, slots.take, look_every_s=0.01)
+    await monitor.start()
+    await slots.until(1)
+    await monitor.stop()
+    assert Strain.DISK is monitor.strain
+
+
+async def test_monitor_is_watched(tmp_path: Path, store: SqliteStore) -> None:
+    """A store that gives no answer any more ends the daemon, not only the monitor."""
+    await store.close()
+    watch = Watch()
+    monitor = Monitor(store, live(tmp_path), [DEVICE], watch, Slots().take)
+    with pytest.raises(LoopDied, match="load"):
+        await asyncio.wait_for(run_services([monitor], watch, asyncio.Event()), SOON_S)
+
+
+def test_host_is_read(tmp_path: Path) -> None:
+    """On Linux everything about the machine is told, in its units."""
+    host = read_host(tmp_path)
+    assert host.rss_mb is not None
+    assert host.memory_free_mb is not None
+    assert 10 < host.rss_mb < host.memory_free_mb + 10_000
+    assert host.disk_free_gb > 0
+    assert host.load_1m >= 0
