@@ -9,6 +9,7 @@ import itertools
 import os
 import select
 import signal
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -180,9 +181,9 @@ def world(
         per_minute: messages for each robot.
         sections: of the configuration.
     """
-    temporary = folder / "tmp"
-    temporary.mkdir(parents=True)
     with ExitStack() as fakes:
+        # A socket's path holds 107 bytes, so its folder is not below ours, which may lie deep.
+        temporary = Path(fakes.enter_context(tempfile.TemporaryDirectory(prefix="chaos-")))
         site, wecom, llm = (fakes.enter_context(running(fake)) for fake in (Site(), WeCom(per_minute=None), Llm()))
         webhooks = [{"name": robot, "url": wecom.webhook(key_of(robot))} for robot in robots]
         given = {
