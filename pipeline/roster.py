@@ -20,6 +20,10 @@ GONE_WITHIN_S = 5.0
 """How long a process that was killed may take to be gone."""
 _PREFIX = "transcribed-"
 _SOCKETS = "sockets"
+_LONGEST_FOLDER_BYTES = 107 - len("/999.sock")
+"""A socket's path holds 107 bytes on Linux (unix(7), ``sun_path``)."""
+_SHORT = Path("/tmp")  # noqa: S108 - what is made in it has a random name and is nobody else's
+"""Where sockets lie if the folder for temporary files is too deep for them."""
 
 
 def born(pid: int) -> int | None:
@@ -57,7 +61,9 @@ class Roster:
     def socket_folder(self) -> Path:
         """Make a folder for sockets; their paths must be short, so it cannot be here, but its place is on record."""
         self._folder.mkdir(mode=0o700, exist_ok=True)
-        folder = Path(tempfile.gettempdir()) / f"{_PREFIX}{secrets.token_hex(8)}"
+        name = f"{_PREFIX}{secrets.token_hex(8)}"
+        usual = Path(tempfile.gettempdir()) / name
+        folder = usual if len(os.fsencode(usual)) <= _LONGEST_FOLDER_BYTES else _SHORT / name
         (self._folder / _SOCKETS).symlink_to(folder)  # before it is made, or a death in between would leave it for ever
         folder.mkdir(mode=0o700)
         return folder

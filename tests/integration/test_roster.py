@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.roster import Roster, born
+from tests.daemon import ROOT
 
 IDLE = [sys.executable, "-c", "import sys; print(flush=True); sys.stdin.read()"]
 GONE_WITHIN_S = 5.0
@@ -58,6 +60,27 @@ def test_a_stranger_with_the_same_number_is_left_alone(tmp_path: Path, process: 
     assert [] == Roster(folder).end_leftovers()
     assert process.poll() is None
     assert [] == entries(folder)
+
+
+def test_sockets_have_room_however_deep_temporary_files_lie(tmp_path: Path) -> None:
+    """A socket's path holds 107 bytes; where the folder for temporary files takes them all, another one is used."""
+    deep = tmp_path.joinpath(*["a" * 50] * 3)
+    deep.mkdir(parents=True)
+    program = (
+        "import socket, sys; from pathlib import Path; from pipeline.roster import Roster\n"
+        "roster = Roster(Path(sys.argv[1])); folder = roster.socket_folder()\n"
+        "socket.socket(socket.AF_UNIX).bind(str(folder / '63.sock')); roster.remove_sockets()\n"
+        "print(folder.exists())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "processes")],
+        env={**os.environ, "TMPDIR": str(deep)},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ("False\n", "") == (done.stdout, done.stderr)
 
 
 def test_the_folder_of_sockets_goes_with_its_daemon(tmp_path: Path) -> None:
