@@ -12,9 +12,9 @@ from pathlib import Path
 
 from benchmarks.figures import Figure
 from pipeline.core.task import Lane
-from pipeline.ports import NewTask
 from pipeline.store import _file, _tasks
 from pipeline.store.sqlite import SqliteStore
+from pipeline.task_store import NewTask
 from stages import ROUTE
 from tests.contract.examples import task
 

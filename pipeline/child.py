@@ -23,7 +23,8 @@ from typing import Any
 import structlog
 
 from pipeline.bridge import StopSignal
-from pipeline.errors import Interrupted, stage_failures
+from pipeline.errors import Interrupted
+from pipeline.failures import stage_failures
 from pipeline.ports import ChildDied, ChildTimeout
 from pipeline.roster import GONE_WITHIN_S, Roster
 

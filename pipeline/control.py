@@ -11,9 +11,9 @@ import structlog
 from pipeline.core.lifecycle import Settled, Step, cancel, redeliver, retry
 from pipeline.core.notices import cancelled_notice
 from pipeline.core.task import Artifacts, Status, Task
-from pipeline.errors import Conflict, InvalidValue, NotFound
 from pipeline.events import EventBus
 from pipeline.executor import Executor, House
+from pipeline.refusals import Conflict, InvalidValue, NotFound
 
 AUTO = "auto"
 """Go on from the first product that is missing."""

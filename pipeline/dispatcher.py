@@ -23,11 +23,11 @@ from pipeline.core.retry import RetryPolicy
 from pipeline.core.task import Artifacts, Failure, Lane, Stage, Task, Waiting
 from pipeline.engine.local import LocalEngine
 from pipeline.engine.models import ModelShelf, Stock
-from pipeline.errors import ModelMissing, SourceRateLimited
 from pipeline.events import EventBus
 from pipeline.executor import House
-from pipeline.ports import TaskStore
+from pipeline.failures import ModelMissing, SourceRateLimited
 from pipeline.service import Watch
+from pipeline.task_store import TaskStore
 
 NEXT = {Lane.FETCH: Lane.ASR, Lane.ASR: Lane.TEXT}
 """The lane that follows; after TEXT the run itself is the news."""

@@ -18,10 +18,18 @@ from pipeline.core.lifecycle import Failed, Interrupted as WasInterrupted, Outco
 from pipeline.core.progress import Reading
 from pipeline.core.task import Artifacts, Failure, Lane, Stage, Task, Waiting
 from pipeline.core.transcript import Segment
-from pipeline.errors import DataFolderUnusable, DiskFull, InternalFailure, Interrupted, StageFailed
+from pipeline.errors import DataFolderUnusable, Interrupted
+from pipeline.failures import DiskFull, InternalFailure, StageFailed
 from pipeline.llm import Llm
 from pipeline.log import bind_task
-from pipeline.ports import Question, Recognition, Recognized, Reply, StageWork, TaskStore
+from pipeline.ports import (
+    Question,
+    Recognition,
+    Recognized,
+    Reply,
+    StageWork,
+)
+from pipeline.task_store import TaskStore
 
 R = TypeVar("R")
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, TypeVar
 
-from pipeline.errors import BodyTooLarge, InvalidValue, NoSpace
+from pipeline.refusals import BodyTooLarge, InvalidValue, NoSpace
 
 R = TypeVar("R")
 

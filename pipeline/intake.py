@@ -29,7 +29,8 @@ from pipeline.core.task import (
     first_layers,
 )
 from pipeline.core.uploads import source_of_upload
-from pipeline.errors import (
+from pipeline.incoming import UPLOAD_NAME, Incoming, Upload
+from pipeline.refusals import (
     IdempotencyConflict,
     InvalidValue,
     ModelUnavailable,
@@ -38,8 +39,17 @@ from pipeline.errors import (
     ShuttingDown,
     UrlRefused,
 )
-from pipeline.incoming import UPLOAD_NAME, Incoming, Upload
-from pipeline.ports import Accepted, Added, AlreadyThere, KeyTaken, NewTask, NoRoom, Replayed, RequestKey, TaskStore
+from pipeline.task_store import (
+    Accepted,
+    Added,
+    AlreadyThere,
+    KeyTaken,
+    NewTask,
+    NoRoom,
+    Replayed,
+    RequestKey,
+    TaskStore,
+)
 
 log = structlog.get_logger()
 

@@ -21,9 +21,17 @@ from pipeline.bridge import StopSignal
 from pipeline.config import LlmSettings
 from pipeline.core.breaker import CLOSED, Breaker
 from pipeline.core.task import Usage
-from pipeline.errors import Interrupted, LlmFailed, LlmRateLimited, LlmRefused, LlmUnavailable
+from pipeline.errors import Interrupted
 from pipeline.llm_endpoint import Endpoint
-from pipeline.ports import Answer, Question, Reply, TaskStore, TooLong, Unanswered
+from pipeline.llm_failures import LlmFailed, LlmRateLimited, LlmRefused, LlmUnavailable
+from pipeline.ports import (
+    Answer,
+    Question,
+    Reply,
+    TooLong,
+    Unanswered,
+)
+from pipeline.task_store import TaskStore
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 8.0
 """Before a question is asked again, where the endpoint does not say itself how long to wait."""

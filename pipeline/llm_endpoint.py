@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field, ValidationError
 from pipeline.config import LlmSettings, is_loopback_host
 from pipeline.core.retry import read_retry_after
 from pipeline.core.task import Usage
-from pipeline.errors import (
+from pipeline.llm_failures import (
     LlmAuth,
     LlmFailed,
     LlmGarbled,

@@ -12,8 +12,8 @@ from pipeline.config import Live
 from pipeline.core.fetch_slots import Load, Strain, adjust, strain_of
 from pipeline.core.placement import Device
 from pipeline.host import HostReading, read_host
-from pipeline.ports import TaskStore
 from pipeline.service import Watch
+from pipeline.task_store import TaskStore
 
 LOOK_EVERY_S = 5.0
 """Between two looks at the load; what a slot more or less changes shows no sooner."""

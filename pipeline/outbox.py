@@ -11,9 +11,10 @@ import structlog
 from pipeline.config import Live
 from pipeline.core.messages import Message
 from pipeline.pace import Clock
-from pipeline.ports import Channel, Receipt, RobotGone, TaskStore
+from pipeline.ports import Channel, Receipt, RobotGone
 from pipeline.robot_lane import REMOVED, RobotLane
 from pipeline.service import Watch
+from pipeline.task_store import TaskStore
 
 LAST_MESSAGE_S = 15.0
 """How long a stop waits for the answer to a message in hand; without one it is in doubt at the next start."""

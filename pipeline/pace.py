@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.ports import Moment, TaskStore
+from pipeline.task_store import Moment, TaskStore
 
 WINDOW_S = 60.0
 """WeCom counts messages per robot in any sixty seconds."""

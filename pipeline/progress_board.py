@@ -9,9 +9,10 @@ from contextlib import suppress
 
 from pipeline.core.lifecycle import Step
 from pipeline.core.progress import Progress, Reading, measure
-from pipeline.errors import DbBusy, DiskFull
-from pipeline.ports import TaskStore
+from pipeline.failures import DiskFull
+from pipeline.refusals import DbBusy
 from pipeline.service import Watch
+from pipeline.task_store import TaskStore
 
 WRITE_EVERY_S = 1.0
 

@@ -17,7 +17,16 @@ from pipeline.core.messages import Message, MessageState
 from pipeline.core.notices import continuation_notice
 from pipeline.log import bind_task
 from pipeline.pace import Clock, Pace
-from pipeline.ports import Channel, InDoubt, Outgoing, Receipt, Refused, RobotGone, Sent, TaskStore, TryLater
+from pipeline.ports import (
+    Channel,
+    InDoubt,
+    Receipt,
+    Refused,
+    RobotGone,
+    Sent,
+    TryLater,
+)
+from pipeline.task_store import Outgoing, TaskStore
 
 QUICK_TRIES = 3
 """So often in a row a message is soon tried again, then slowly."""

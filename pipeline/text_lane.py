@@ -12,8 +12,8 @@ from pipeline.bridge import Bridge, Lane as ThreadLane
 from pipeline.core.lifecycle import Outcome
 from pipeline.core.task import Lane
 from pipeline.executor import Executor, WorkUnit
-from pipeline.ports import TaskStore
 from pipeline.service import Watch
+from pipeline.task_store import TaskStore
 
 LOOK_EVERY_S = 2.0
 """Upper bound: every finished transcript also wakes the lane."""

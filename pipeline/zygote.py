@@ -25,7 +25,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
-from pipeline.errors import StageFailed
+from pipeline.failures import StageFailed
 from pipeline.lifeline import hold_lifeline
 
 FDS_PER_CHILD = 4

@@ -7,8 +7,15 @@ from dataclasses import dataclass, replace
 from typing import Generic, Protocol, TypeVar
 
 from pipeline.core.task import TaskWarning
-from pipeline.errors import LlmFailed
-from pipeline.ports import Answer, Question, Reply, StageContext, TooLong, Unanswered
+from pipeline.llm_failures import LlmFailed
+from pipeline.ports import (
+    Answer,
+    Question,
+    Reply,
+    StageContext,
+    TooLong,
+    Unanswered,
+)
 
 MOST_HALVINGS = 3
 """A matter that is too long is cut in halves so often, then it is given up."""

@@ -11,7 +11,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import DecodeFailed, DiskFull, DownloadTruncated, MediaInvalid, MediaNoAudio, MediaTooLong
+from pipeline.failures import (
+    DecodeFailed,
+    DiskFull,
+    DownloadTruncated,
+    MediaInvalid,
+    MediaNoAudio,
+    MediaTooLong,
+)
 from stages._work import BYTES_PER_SAMPLE, SAMPLE_RATE, make_durable
 
 CONTAINERS = "aac,ac3,aiff,amr,asf,avi,caf,flac,flv,matroska,mov,mp3,mpeg,mpegts,ogg,wav,w64"

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core.retry import read_retry_after
-from pipeline.errors import (
+from pipeline.failures import (
     DiskFull,
     DownloadTooLarge,
     DownloadTruncated,

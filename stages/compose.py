@@ -6,7 +6,7 @@ from pipeline.core.head import Head, Language
 from pipeline.core.messages import compose_run
 from pipeline.core.task import Artifacts, CleanText, Lane, LayerState, Stage, Summary, Task
 from pipeline.core.text import count_characters
-from pipeline.errors import InternalFailure
+from pipeline.failures import InternalFailure
 from pipeline.ports import Made, StageContext
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.core.task import Artifacts, Audio, Lane, Stage
-from pipeline.errors import DecodeFailed, DecodeTimeout, DownloadTruncated
+from pipeline.failures import DecodeFailed, DecodeTimeout, DownloadTruncated
 from pipeline.ports import ChildDied, ChildTimeout, Made, StageContext
 from stages._work import AUDIO_NAME
 

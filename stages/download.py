@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.core.task import Artifacts, Lane, MediaFile, Stage
-from pipeline.errors import DownloadTimeout, DownloadTruncated, SourceForbidden, SourceNotFound
+from pipeline.failures import DownloadTimeout, DownloadTruncated, SourceForbidden, SourceNotFound
 from pipeline.ports import ChildDied, ChildTimeout, Made, StageContext
 from stages._access import CONNECTIONS_A_STALL, access
 from stages._work import INFO_NAME, MEDIA_STEM

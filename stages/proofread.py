@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pipeline.core.head import OFFLINE
 from pipeline.core.task import Artifacts, CleanText, Lane, LayerState, Paragraph, Stage, TaskWarning
 from pipeline.core.transcript import Segment
-from pipeline.errors import InternalFailure
+from pipeline.failures import InternalFailure
 from pipeline.ports import Made, Question, StageContext
 from stages import _offline, _prompts
 from stages._asking import Settled, ask_about, warnings_of

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 
 from pipeline.core.task import Artifacts, Lane, MediaInfo, Stage
-from pipeline.errors import MediaTooLong, SourceTimeout, SourceUnreachable, StageFailed
+from pipeline.failures import MediaTooLong, SourceTimeout, SourceUnreachable, StageFailed
 from pipeline.ports import ChildDied, ChildTimeout, Made, StageContext
 from stages._access import access
 from stages._work import INFO_NAME, PAGE_INFO_NAME

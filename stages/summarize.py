@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pipeline.core.head import OFFLINE
 from pipeline.core.task import Artifacts, Lane, LayerState, Stage, Summary, TaskWarning
 from pipeline.core.text import count_characters
-from pipeline.errors import InternalFailure
+from pipeline.failures import InternalFailure
 from pipeline.ports import Made, Question, StageContext
 from stages import _extract, _prompts
 from stages._asking import Settled, ask_about, warnings_of

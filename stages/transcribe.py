@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from pipeline.core.task import Artifacts, Lane, LayerState, Stage, TaskWarning, TranscriptInfo
 from pipeline.core.transcript import Segment
-from pipeline.errors import InternalFailure
+from pipeline.failures import InternalFailure
 from pipeline.ports import Made, Recognition, StageContext
 
 NO_SPEECH = TaskWarning(

@@ -16,16 +16,10 @@ from pipeline.cli import DATA_FOLDER, USAGE
 from pipeline.config import LIVE, NOT_IN_EFFECT, Settings, described, node_at, schema
 from pipeline.core.lifecycle import DOUBTED, HELD, MEANING, REFUSED, TRANSITIONS
 from pipeline.core.task import Status
-from pipeline.errors import (
-    ENDLESS,
-    ConfigInvalid,
-    DataFolderUnusable,
-    LlmFailed,
-    Refusal,
-    StageFailed,
-    TranscribedError,
-    stage_failures,
-)
+from pipeline.errors import ConfigInvalid, DataFolderUnusable, TranscribedError
+from pipeline.failures import ENDLESS, StageFailed, stage_failures
+from pipeline.llm_failures import LlmFailed
+from pipeline.refusals import Refusal
 from stages.proofread import FALLBACK as TEXT_FALLBACK
 from stages.summarize import FALLBACK as SUMMARY_FALLBACK
 from stages.transcribe import NO_SPEECH
@@ -136,7 +130,7 @@ def _listed(statuses: Sequence[Status]) -> str:
 # ---------------------------------------------------------------------------------------------
 
 _ERRORS = """\
-<!-- Made by tools/make_docs.py from pipeline/errors.py; do not edit. -->
+<!-- Made by tools/make_docs.py from pipeline/errors.py and what it names; do not edit. -->
 
 # Errors
 

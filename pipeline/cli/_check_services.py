@@ -16,7 +16,8 @@ from pipeline.config import LlmSettings, Settings, check_exposure, not_in_effect
 from pipeline.engine import model_fetch
 from pipeline.engine.devices import find_devices
 from pipeline.engine.models import local_folder, resolve_auto
-from pipeline.errors import ConfigInvalid, ModelMissing
+from pipeline.errors import ConfigInvalid
+from pipeline.failures import ModelMissing
 from pipeline.keyring import MadeTokens
 
 ANSWER_S = 5.0

@@ -11,7 +11,7 @@ from pipeline.config import Settings
 from pipeline.engine import model_fetch
 from pipeline.engine.devices import find_devices
 from pipeline.engine.models import local_folder, resolve_auto
-from pipeline.errors import ModelMissing
+from pipeline.failures import ModelMissing
 from pipeline.log import set_up_for_command
 
 _EXAMPLES = """\

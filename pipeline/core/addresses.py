@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from pipeline.core.hosts import MAX_PORT, Host, is_public_ip, is_special_name, split_authority
-from pipeline.errors import (
+from pipeline.refusals import (
     UrlCredentials,
     UrlForbiddenAddress,
     UrlForbiddenHost,

@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 import idna
 
-from pipeline.errors import UrlForbiddenAddress, UrlMalformed
+from pipeline.refusals import UrlForbiddenAddress, UrlMalformed
 
 Host = IPv4Address | IPv6Address | str
 """An address, or a name in lower-case A-labels without a final dot."""

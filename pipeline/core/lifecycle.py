@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 
 from pipeline.core.retry import RetryAt, RetryPolicy
 from pipeline.core.task import Artifacts, Failure, Lane, LayerState, Stage, Status, Task, TaskWarning, Waiting
-from pipeline.errors import WorkerCrashed
+from pipeline.failures import WorkerCrashed
 
 
 class Cause(StrEnum):

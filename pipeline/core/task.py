@@ -7,7 +7,7 @@ from enum import IntEnum, StrEnum
 from typing import Literal, Self
 from urllib.parse import unquote, urlsplit
 
-from pipeline.errors import StageFailed, WorkerCrashed
+from pipeline.failures import StageFailed, WorkerCrashed
 
 Script = Literal["simplified", "traditional", "keep"]
 Notify = Literal["all", "final", "none"]

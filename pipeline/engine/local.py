@@ -21,8 +21,15 @@ from pipeline.core.lifecycle import Outcome
 from pipeline.core.placement import Device
 from pipeline.core.task import Lane, Task
 from pipeline.core.transcript import Segment
-from pipeline.errors import EngineDied, EngineFailed, ModelCorrupt, ModelMissing, TranscribeTimeout, WorkerStalled
 from pipeline.executor import Executor, WorkUnit
+from pipeline.failures import (
+    EngineDied,
+    EngineFailed,
+    ModelCorrupt,
+    ModelMissing,
+    TranscribeTimeout,
+    WorkerStalled,
+)
 from pipeline.ports import Recognition, Recognized
 from pipeline.roster import Roster
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import ModelMissing
+from pipeline.failures import ModelMissing
 
 Emit = Callable[[dict[str, Any]], None]
 

@@ -12,7 +12,8 @@ import structlog
 from pipeline.bridge import Bridge, StopSignal
 from pipeline.child import Limits, Zygote
 from pipeline.core.placement import Device
-from pipeline.errors import Interrupted, ModelMissing, StageFailed
+from pipeline.errors import Interrupted
+from pipeline.failures import ModelMissing, StageFailed
 from pipeline.ports import ChildDied, ChildTimeout
 
 BUNDLED = {"demo": Path(__file__).resolve().parents[2] / "models" / "demo"}

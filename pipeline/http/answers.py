@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from aiohttp import hdrs, web
 
-from pipeline.errors import MethodNotAllowed, Refusal, Unauthorized
+from pipeline.refusals import MethodNotAllowed, Refusal, Unauthorized
 
 COMMON_HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", "Server": "transcribed"}
 REQUEST_ID = "X-Request-Id"

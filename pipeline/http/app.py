@@ -11,7 +11,8 @@ from itertools import groupby
 import structlog
 from aiohttp import web
 
-from pipeline.errors import DbBusy, DiskFull, Internal, Interrupted, NoSpace, NotFound, Refusal, ShuttingDown
+from pipeline.errors import Interrupted
+from pipeline.failures import DiskFull
 from pipeline.http import query, views
 from pipeline.http.answers import COMMON_HEADERS, REQUEST_ID, refuse
 from pipeline.http.auth import Door
@@ -19,6 +20,14 @@ from pipeline.http.body import check_expectation
 from pipeline.http.deps import Call, Deps, Route
 from pipeline.http.routes import ROUTES
 from pipeline.intake import RESTART_S
+from pipeline.refusals import (
+    DbBusy,
+    Internal,
+    NoSpace,
+    NotFound,
+    Refusal,
+    ShuttingDown,
+)
 
 log = structlog.get_logger()
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 
 from aiohttp import web
 
-from pipeline.errors import RateLimited, Unauthorized
 from pipeline.keyring import Keyring
+from pipeline.refusals import RateLimited, Unauthorized
 
 MOST_FAILURES = 20
 WINDOW_S = 60.0

@@ -8,7 +8,13 @@ from typing import NoReturn
 
 from aiohttp import HttpVersion11, hdrs, web
 
-from pipeline.errors import BodyTooLarge, InvalidBody, InvalidJson, NotAcceptable, UnsupportedMediaType
+from pipeline.refusals import (
+    BodyTooLarge,
+    InvalidBody,
+    InvalidJson,
+    NotAcceptable,
+    UnsupportedMediaType,
+)
 
 MEBIBYTE = 1024 * 1024
 

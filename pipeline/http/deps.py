@@ -10,13 +10,13 @@ from pydantic import BaseModel
 
 from pipeline.config import Live, Settings
 from pipeline.control import Control
-from pipeline.errors import Refusal
 from pipeline.events import EventBus
 from pipeline.intake import Intake
 from pipeline.keyring import Keyring
 from pipeline.monitor import Monitor
 from pipeline.outbox import Outbox
-from pipeline.ports import TaskStore
+from pipeline.refusals import Refusal
+from pipeline.task_store import TaskStore
 
 
 @dataclass(frozen=True, slots=True)

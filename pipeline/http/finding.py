@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from pipeline.errors import NotFound
 from pipeline.http.deps import Call, Deps
-from pipeline.ports import TaskView
+from pipeline.refusals import NotFound
+from pipeline.task_store import TaskView
 
 _TASK_ID = re.compile(r"[0-9a-z]{1,32}")
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from aiohttp import BodyPartReader, MultipartReader, hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from pipeline.errors import BodyTooLarge, InvalidBody
 from pipeline.http.body import MEBIBYTE, check_plain, is_too_large, parse_json, say_continue
 from pipeline.incoming import Incoming
+from pipeline.refusals import BodyTooLarge, InvalidBody
 
 FILE = "file"
 MOST_FIELDS = 64

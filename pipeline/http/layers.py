@@ -12,8 +12,8 @@ from pipeline.core.head import Language
 from pipeline.core.subtitles import Cue, cues_of_paragraphs, cues_of_segments, write_srt, write_vtt
 from pipeline.core.task import CleanText, LayerState, Task
 from pipeline.core.transcript import Segment, plain_text
-from pipeline.errors import InvalidValue, LayerAbsent, NotReady
 from pipeline.http import show
+from pipeline.refusals import InvalidValue, LayerAbsent, NotReady
 
 
 class Layer(StrEnum):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-from pipeline.errors import UnknownField
+from pipeline.refusals import UnknownField
 
 _SHOWN = 100
 """Characters of an unknown name that are repeated to the caller."""

@@ -12,7 +12,14 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from pipeline.core.task import Status
-from pipeline.errors import (
+from pipeline.http.deps import Route
+from pipeline.http.form import FILE
+from pipeline.http.idempotency import LONGEST_KEY
+from pipeline.http.layers import Format, Layer
+from pipeline.http.schema import ADDRESSES
+from pipeline.http.shapes import Refused
+from pipeline.intake import KEY_HEADER
+from pipeline.refusals import (
     DbBusy,
     Internal,
     InvalidValue,
@@ -23,13 +30,6 @@ from pipeline.errors import (
     Unauthorized,
     UnknownField,
 )
-from pipeline.http.deps import Route
-from pipeline.http.form import FILE
-from pipeline.http.idempotency import LONGEST_KEY
-from pipeline.http.layers import Format, Layer
-from pipeline.http.schema import ADDRESSES
-from pipeline.http.shapes import Refused
-from pipeline.intake import KEY_HEADER
 
 Json = dict[str, Any]
 

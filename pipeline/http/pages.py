@@ -9,9 +9,9 @@ from importlib import resources
 
 from aiohttp import web
 
-from pipeline.errors import NotFound
 from pipeline.http.deps import Call, Deps, Route, View
 from pipeline.http.openapi import describe
+from pipeline.refusals import NotFound
 
 _FOLDER = resources.files("pipeline.http") / "static"
 _FILES = {

@@ -10,9 +10,9 @@ from typing import TypeVar
 
 from multidict import MultiMapping
 
-from pipeline.errors import InvalidValue
 from pipeline.http.names import unknown_field
 from pipeline.http.plain import unfit_character
+from pipeline.refusals import InvalidValue
 
 E = TypeVar("E", bound=StrEnum)
 

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from pipeline.errors import (
+from pipeline.http import pages, shapes, views, views_control, views_figures, views_robots
+from pipeline.http.deps import Route
+from pipeline.http.layers import MEDIA_TYPES
+from pipeline.http.openapi import WRONG_FIELD
+from pipeline.http.schema import RetryBody, SubmitBody
+from pipeline.intake import KEY_HEADER
+from pipeline.refusals import (
     BodyTooLarge,
     Conflict,
     Expired,
@@ -19,12 +25,6 @@ from pipeline.errors import (
     UnsupportedMediaType,
     UrlRefused,
 )
-from pipeline.http import pages, shapes, views, views_control, views_figures, views_robots
-from pipeline.http.deps import Route
-from pipeline.http.layers import MEDIA_TYPES
-from pipeline.http.openapi import WRONG_FIELD
-from pipeline.http.schema import RetryBody, SubmitBody
-from pipeline.intake import KEY_HEADER
 
 _BODY = (InvalidJson, InvalidBody, BodyTooLarge, UnsupportedMediaType, *WRONG_FIELD)
 _ACCEPTED = (shapes.AcceptedTask, shapes.AcceptedTasks)

@@ -10,10 +10,10 @@ from pydantic_core import PydanticCustomError
 
 from pipeline.core.languages import LANGUAGES
 from pipeline.core.task import Notify, Priority, Script
-from pipeline.errors import InvalidValue
 from pipeline.http.names import unknown_field
 from pipeline.http.plain import unfit_character
 from pipeline.intake import Submission
+from pipeline.refusals import InvalidValue
 
 _MEANING = {
     "missing": "is needed",

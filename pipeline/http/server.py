@@ -11,10 +11,11 @@ from typing import Any, cast
 import structlog
 from aiohttp import web
 
-from pipeline.errors import ConfigInvalid, Internal, InvalidBody
+from pipeline.errors import ConfigInvalid
 from pipeline.http.answers import COMMON_HEADERS, REQUEST_ID, refuse
 from pipeline.http.app import make_app
 from pipeline.http.deps import Deps
+from pipeline.refusals import Internal, InvalidBody
 
 log = structlog.get_logger()
 

@@ -11,7 +11,7 @@ from pipeline.core.progress import ALMOST, Progress, Reading
 from pipeline.core.task import Failure, Status, Task
 from pipeline.core.transcript import Segment
 from pipeline.outbox import LaneView
-from pipeline.ports import Accepted, MessageRow, TaskView
+from pipeline.task_store import Accepted, MessageRow, TaskView
 
 Json = dict[str, Any]
 

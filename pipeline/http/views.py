@@ -9,7 +9,6 @@ from dataclasses import replace
 from aiohttp import web
 
 from pipeline.core.task import Status
-from pipeline.errors import Expired, MethodNotAllowed, NotFound
 from pipeline.http import query, show
 from pipeline.http.answers import answer, bare_answer
 from pipeline.http.body import read_object
@@ -20,7 +19,8 @@ from pipeline.http.idempotency import key_of, request_key
 from pipeline.http.layers import MEDIA_TYPES, Format, Layer, check_pair, choose_layer, result, write_result
 from pipeline.http.schema import parse_submission, parse_upload
 from pipeline.intake import Submission
-from pipeline.ports import Accepted
+from pipeline.refusals import Expired, MethodNotAllowed, NotFound
+from pipeline.task_store import Accepted
 
 ALREADY_THERE = "the same work is already there"
 LONGEST_WAIT_S = 60

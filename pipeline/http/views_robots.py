@@ -5,12 +5,12 @@ from __future__ import annotations
 from aiohttp import web
 
 from pipeline.core.notices import trial_notice
-from pipeline.errors import NotFound
 from pipeline.http import show
 from pipeline.http.answers import answer
 from pipeline.http.deps import Call, Deps
 from pipeline.outbox import LaneView
 from pipeline.ports import Sent
+from pipeline.refusals import NotFound
 
 TEST_WAIT_S = 60.0
 """How long a test waits for its turn at the robot."""

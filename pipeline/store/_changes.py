@@ -8,7 +8,9 @@ from typing import TypeVar
 
 import structlog
 
-from pipeline.errors import DbBusy, DiskFull, Interrupted
+from pipeline.errors import Interrupted
+from pipeline.failures import DiskFull
+from pipeline.refusals import DbBusy
 from pipeline.store._ballast import Ballast
 from pipeline.store._unit import UnitsOfWork, Work
 

@@ -11,7 +11,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from pipeline.errors import DataFolderUnusable, DbBusy, DiskFull
+from pipeline.errors import DataFolderUnusable
+from pipeline.failures import DiskFull
+from pipeline.refusals import DbBusy
 from pipeline.store._sql import MIGRATIONS
 
 BUSY_MS = 50

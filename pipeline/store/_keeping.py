@@ -6,8 +6,8 @@ import sqlite3
 from collections.abc import Sequence
 
 from pipeline.core.placement import Device
-from pipeline.ports import Retired
 from pipeline.store._sql import SQL
+from pipeline.task_store import Retired
 
 
 def delete(conn: sqlite3.Connection, task_id: str) -> bool:

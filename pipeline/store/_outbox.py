@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from pipeline.core.messages import Message, MessageState, Run
-from pipeline.ports import MessageRow, Moment, Outgoing, Write
 from pipeline.store import _rows
 from pipeline.store._sql import SQL
+from pipeline.task_store import MessageRow, Moment, Outgoing, Write
 
 
 def plan(conn: sqlite3.Connection, task_id: str, runs: Sequence[Run], now: float) -> None:

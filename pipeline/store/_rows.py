@@ -27,7 +27,7 @@ from pipeline.core.task import (
     Waiting,
 )
 from pipeline.core.transcript import Segment, Word
-from pipeline.ports import MessageRow, Outgoing
+from pipeline.task_store import MessageRow, Outgoing
 
 PRODUCTS = tuple(field.name for field in fields(Artifacts))
 LISTED_PRODUCTS = ("media", "audio", "transcript")

@@ -24,22 +24,24 @@ from pipeline.core.task import (
 )
 from pipeline.core.transcript import Segment
 from pipeline.ports import (
-    Accepted,
-    Added,
-    AlreadyThere,
     Answer,
-    KeyTaken,
     Made,
-    NewTask,
-    NoRoom,
-    Replayed,
     Reply,
-    RequestKey,
     TooLong,
     Unanswered,
 )
 from pipeline.store import _figures, _keys, _outbox, _rows
 from pipeline.store._sql import SQL
+from pipeline.task_store import (
+    Accepted,
+    Added,
+    AlreadyThere,
+    KeyTaken,
+    NewTask,
+    NoRoom,
+    Replayed,
+    RequestKey,
+)
 
 Route = Sequence[Step]
 

@@ -6,9 +6,9 @@ import sqlite3
 from collections.abc import Sequence
 
 from pipeline.core.task import Status, Usage
-from pipeline.ports import TaskView
 from pipeline.store import _rows, _tasks
 from pipeline.store._sql import SQL
+from pipeline.task_store import TaskView
 
 _LARGEST_NUMBER = 2**63 - 1  # above every number SQLite gives a row
 

@@ -15,29 +15,26 @@ from pipeline.core.placement import Device
 from pipeline.core.progress import Progress
 from pipeline.core.task import Lane, Stage, Status, Task, Waiting
 from pipeline.core.transcript import Segment
-from pipeline.ports import (
+from pipeline.ports import Answer, Made, Reply, TooLong
+from pipeline.store import _deliveries, _figures, _file, _keeping, _keys, _outbox, _tasks, _views, backup
+from pipeline.store._ballast import Ballast
+from pipeline.store._changes import Changes
+from pipeline.store._unit import UnitsOfWork
+from pipeline.task_store import (
     Added,
     AlreadyThere,
-    Answer,
     KeyTaken,
-    Made,
     MessageRow,
     Moment,
     NewTask,
     NoRoom,
     Outgoing,
     Replayed,
-    Reply,
     RequestKey,
     Retired,
     TaskView,
-    TooLong,
     Write,
 )
-from pipeline.store import _deliveries, _figures, _file, _keeping, _keys, _outbox, _tasks, _views, backup
-from pipeline.store._ballast import Ballast
-from pipeline.store._changes import Changes
-from pipeline.store._unit import UnitsOfWork
 
 
 class SqliteStore:

@@ -11,7 +11,14 @@ from urllib.parse import urlsplit, urlunsplit
 import aiohttp
 
 from pipeline.core.messages import Message
-from pipeline.ports import InDoubt, Receipt, Refused, RobotGone, Sent, TryLater
+from pipeline.ports import (
+    InDoubt,
+    Receipt,
+    Refused,
+    RobotGone,
+    Sent,
+    TryLater,
+)
 
 SEND_TIMEOUT_S = 15.0
 

@@ -23,8 +23,15 @@ from hypothesis.stateful import (
 )
 
 from pipeline.core.task import Status
-from pipeline.errors import Conflict
-from pipeline.ports import InDoubt, Receipt, Refused, RobotGone, Sent, TryLater
+from pipeline.ports import (
+    InDoubt,
+    Receipt,
+    Refused,
+    RobotGone,
+    Sent,
+    TryLater,
+)
+from pipeline.refusals import Conflict
 from tests.chaos.clock import FastPolicy
 from tests.chaos.conftest import Note
 from tests.chaos.crew import ROBOTS, Hand, Life, Robot

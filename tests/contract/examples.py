@@ -24,7 +24,14 @@ from pipeline.core.task import (
     TranscriptInfo,
     first_layers,
 )
-from pipeline.ports import Added, AlreadyThere, Made, NewTask, NoRoom, TaskStore
+from pipeline.ports import Made
+from pipeline.task_store import (
+    Added,
+    AlreadyThere,
+    NewTask,
+    NoRoom,
+    TaskStore,
+)
 
 OWNER = "owner"
 NOW = 1_800_000_000.0

@@ -14,7 +14,8 @@ import pytest
 
 from pipeline.core.task import Lane
 from pipeline.core.transcript import Segment
-from pipeline.errors import DataFolderUnusable, DbBusy
+from pipeline.errors import DataFolderUnusable
+from pipeline.refusals import DbBusy
 from pipeline.store import _changes
 from pipeline.store.sqlite import SqliteStore
 from tests.contract.examples import NOW, OWNER, ROUTE, add, compose, run

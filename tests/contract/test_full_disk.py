@@ -14,7 +14,8 @@ from pipeline.core.lifecycle import cancel
 from pipeline.core.messages import Kind, Message
 from pipeline.core.task import Lane, Status, Task, Waiting
 from pipeline.core.transcript import Segment
-from pipeline.errors import DataFolderUnusable, DiskFull, Interrupted
+from pipeline.errors import DataFolderUnusable, Interrupted
+from pipeline.failures import DiskFull
 from pipeline.store._ballast import RESERVE, SHARE, Ballast
 from pipeline.store.sqlite import SqliteStore
 from tests.contract.examples import NOW, OWNER, ROUTE, add, claimed

@@ -23,7 +23,7 @@ from pipeline.core.task import (
     TaskWarning,
     Waiting,
 )
-from pipeline.ports import (
+from pipeline.task_store import (
     KEY_LIFE_S,
     Accepted,
     Added,

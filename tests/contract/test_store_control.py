@@ -5,7 +5,7 @@ from __future__ import annotations
 from pipeline.core.lifecycle import Delivery, cancel, finish, redeliver, retry
 from pipeline.core.messages import Kind, Message, MessageState
 from pipeline.core.task import Lane, Status, Task
-from pipeline.ports import TaskStore
+from pipeline.task_store import TaskStore
 from tests.contract.conftest import SqliteStores
 from tests.contract.examples import MADE, NOW, ROUTE, add, claimed, compose, keep_until, run
 

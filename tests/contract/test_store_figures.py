@@ -5,7 +5,7 @@ from __future__ import annotations
 from pipeline.core.figures import Durations
 from pipeline.core.lifecycle import Delivery, finish
 from pipeline.core.task import Lane, Status
-from pipeline.ports import TaskStore
+from pipeline.task_store import TaskStore
 from tests.contract.conftest import SqliteStores
 from tests.contract.examples import MADE, NOW, add, add_for, claimed, compose, run
 

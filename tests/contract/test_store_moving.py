@@ -10,7 +10,7 @@ import pytest
 from pipeline.core.lifecycle import Cause, Failed, Settled, rescue, settle
 from pipeline.core.retry import RetryPolicy
 from pipeline.core.task import Failure, Lane, LayerState, Priority, Stage, Status, TaskWarning, Waiting
-from pipeline.ports import TaskStore
+from pipeline.task_store import TaskStore
 from tests.contract.conftest import SqliteStores
 from tests.contract.examples import (
     MADE,

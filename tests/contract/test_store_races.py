@@ -10,7 +10,8 @@ from pipeline.core.lifecycle import Delivery, Failed, Settled, Succeeded, cancel
 from pipeline.core.messages import Kind, Message, MessageState
 from pipeline.core.retry import RetryPolicy
 from pipeline.core.task import Failure, Lane, Stage, Status, Task
-from pipeline.ports import Made, TaskStore
+from pipeline.ports import Made
+from pipeline.task_store import TaskStore
 from tests.contract.examples import NOW, ROUTE, add, claimed, keep_until, leave, run
 
 RACES = 500

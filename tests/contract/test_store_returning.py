@@ -10,7 +10,8 @@ from pipeline.core.lifecycle import Cause, Failed, Settled, rescue, retry, settl
 from pipeline.core.retry import RetryPolicy
 from pipeline.core.task import Failure, Lane, Priority, Source, Stage, Status, Task
 from pipeline.core.transcript import Segment
-from pipeline.ports import Answer, TaskStore
+from pipeline.ports import Answer
+from pipeline.task_store import TaskStore
 from tests.contract.conftest import SqliteStores
 from tests.contract.examples import MADE, NOW, ROUTE, add, add_for, claimed
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings, strategies as st
 from pipeline.core.lifecycle import Failed, Interrupted, retry, settle
 from pipeline.core.retry import RetryPolicy
 from pipeline.core.task import Failure, Lane, Priority, Stage, Status
-from pipeline.ports import TaskStore
+from pipeline.task_store import TaskStore
 from tests.contract.conftest import STORES, SqliteStores
 from tests.contract.examples import NOW, ROUTE, add, add_for, claimed
 from tests.contract.test_store_moving import claims

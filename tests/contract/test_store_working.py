@@ -11,8 +11,9 @@ from pipeline.core.lifecycle import Cause, Settled
 from pipeline.core.progress import Progress, Reading
 from pipeline.core.task import Artifacts, Composed, Lane, LayerState, Stage, Status, TaskWarning, Usage, Waiting
 from pipeline.core.transcript import Segment, Word
-from pipeline.errors import LlmUnavailable
-from pipeline.ports import Answer, Made, TaskStore, TooLong, Unanswered
+from pipeline.llm_failures import LlmUnavailable
+from pipeline.ports import Answer, Made, TooLong, Unanswered
+from pipeline.task_store import TaskStore
 from tests.contract.conftest import SqliteStores
 from tests.contract.examples import MADE, MEDIA, NOW, OWNER, TRANSCRIPT, add, claimed, keep_until, leave, run, task
 

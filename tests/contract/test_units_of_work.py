@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import DbBusy, DiskFull, Interrupted
+from pipeline.errors import Interrupted
+from pipeline.failures import DiskFull
+from pipeline.refusals import DbBusy
 from pipeline.store._unit import LARGEST_BATCH, UnitsOfWork, Work
 
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from pipeline.errors import MediaNoAudio
+from pipeline.failures import MediaNoAudio
 
 
 def main(request: dict[str, Any], emit: Callable[[dict[str, Any]], None]) -> dict[str, Any]:

@@ -19,7 +19,8 @@ import structlog
 
 from pipeline.bridge import StopSignal
 from pipeline.child import Limits, Zygote
-from pipeline.errors import Interrupted, MediaNoAudio
+from pipeline.errors import Interrupted
+from pipeline.failures import MediaNoAudio
 from pipeline.ports import ChildDied, ChildTimeout
 from pipeline.roster import Roster
 

@@ -16,10 +16,10 @@ from structlog.testing import capture_logs
 
 from pipeline.bridge import StopSignal
 from pipeline.child import Limits, Zygote
-from pipeline.errors import (
+from pipeline.errors import Interrupted
+from pipeline.failures import (
     DownloadTooLarge,
     DownloadTruncated,
-    Interrupted,
     LiveNotSupported,
     MediaInvalid,
     MediaNoAudio,

@@ -15,7 +15,14 @@ from pipeline.config import load_settings
 from pipeline.core.task import Options, Source, Task
 from pipeline.core.transcript import Segment
 from pipeline.engine.local import DeviceHost
-from pipeline.errors import EngineDied, Interrupted, ModelCorrupt, ModelMissing, TranscribeTimeout, WorkerStalled
+from pipeline.errors import Interrupted
+from pipeline.failures import (
+    EngineDied,
+    ModelCorrupt,
+    ModelMissing,
+    TranscribeTimeout,
+    WorkerStalled,
+)
 from pipeline.ports import Recognition, Recognized
 from pipeline.roster import Roster
 

@@ -15,9 +15,11 @@ import aiohttp
 import pytest
 
 from pipeline.config import Live
-from pipeline.errors import ConfigInvalid, DbBusy, DiskFull, Interrupted
+from pipeline.errors import ConfigInvalid, Interrupted
+from pipeline.failures import DiskFull
 from pipeline.http.deps import Missing
 from pipeline.http.server import HttpServer
+from pipeline.refusals import DbBusy
 from tests.integration.api import SOON_S, TOKEN, Api, running, settings_for
 from tests.integration.test_bad_requests import head, read_answer
 

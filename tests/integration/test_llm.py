@@ -18,7 +18,13 @@ from pipeline.core.breaker import MOST_FAILURES, PAUSE_S
 from pipeline.core.task import FREE, Usage
 from pipeline.errors import Interrupted
 from pipeline.llm import Llm
-from pipeline.ports import Answer, Question, Reply, TooLong, Unanswered
+from pipeline.ports import (
+    Answer,
+    Question,
+    Reply,
+    TooLong,
+    Unanswered,
+)
 from tests.contract.conftest import SqliteStores
 from tests.contract.examples import OWNER, add
 from tests.fakes.llm import FAULTS, MARK, Fault, Llm as Endpoint

@@ -7,7 +7,13 @@ import time
 
 from pipeline.core.messages import Kind, Message, MessageState
 from pipeline.outbox import LaneView, Outbox
-from pipeline.ports import InDoubt, Refused, RobotGone, Sent, TryLater
+from pipeline.ports import (
+    InDoubt,
+    Refused,
+    RobotGone,
+    Sent,
+    TryLater,
+)
 from pipeline.robot_lane import INSIDE_A_RUN, REMOVED
 from pipeline.store.sqlite import SqliteStore
 from tests.contract.examples import compose, run

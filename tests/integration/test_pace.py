@@ -11,8 +11,8 @@ from itertools import pairwise
 import pytest
 
 from pipeline.pace import WINDOW_S, Clock, Pace, age_s
-from pipeline.ports import Moment
 from pipeline.store.sqlite import SqliteStore
+from pipeline.task_store import Moment
 from tests.integration.hurry import hurried
 
 SPEED = 240.0

@@ -12,7 +12,13 @@ import aiohttp
 import pytest
 
 from pipeline.core.messages import Kind, Message
-from pipeline.ports import InDoubt, Refused, RobotGone, Sent, TryLater
+from pipeline.ports import (
+    InDoubt,
+    Refused,
+    RobotGone,
+    Sent,
+    TryLater,
+)
 from stages.channels.wecom import WecomRobot
 from tests.fakes.wecom import BAD_MEDIA_ID, BUSY, TOO_OFTEN, Fault, WeCom
 

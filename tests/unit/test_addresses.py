@@ -14,7 +14,7 @@ from hypothesis import example, given, settings, strategies as st
 
 from pipeline.core.addresses import MAX_ADDRESS_CHARS, Address, AddressPolicy, check_address
 from pipeline.core.hosts import is_public_ip
-from pipeline.errors import UrlRefused
+from pipeline.refusals import UrlRefused
 
 CORPORA = Path(__file__).parents[1] / "corpora"
 PORTS = (80, 443, 8080, 8443)

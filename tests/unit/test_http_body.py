@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.errors import InvalidJson
 from pipeline.http.body import parse_json
+from pipeline.refusals import InvalidJson
 
 
 @pytest.mark.parametrize(

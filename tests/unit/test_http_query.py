@@ -6,8 +6,8 @@ import pytest
 from multidict import MultiDict
 
 from pipeline.core.task import Status
-from pipeline.errors import InvalidValue, UnknownField
 from pipeline.http import query
+from pipeline.refusals import InvalidValue, UnknownField
 
 EPOCH_2026 = 1_769_817_600.0
 """2026-01-31T00:00:00Z."""

@@ -22,9 +22,9 @@ from pipeline.core.task import (
     with_layer,
 )
 from pipeline.core.transcript import Segment, Word
-from pipeline.errors import LayerAbsent, NotReady
 from pipeline.http import show
 from pipeline.http.layers import Layer, choose_layer, result
+from pipeline.refusals import LayerAbsent, NotReady
 
 OPTIONS = Options(model="small")
 TASK = Task(

@@ -54,7 +54,7 @@ from pipeline.core.task import (
     TranscriptInfo,
     Waiting,
 )
-from pipeline.errors import EngineDied
+from pipeline.failures import EngineDied
 from tests.contract.examples import ROUTE
 
 PRODUCTS = {

@@ -11,8 +11,15 @@ import pytest
 from pipeline.config import Settings
 from pipeline.core.task import Artifacts, CleanText, LayerState, Paragraph, Summary, TranscriptInfo
 from pipeline.core.transcript import Segment
-from pipeline.errors import LlmAuth, LlmUnavailable
-from pipeline.ports import Answer, Made, Question, Reply, TooLong, Unanswered
+from pipeline.llm_failures import LlmAuth, LlmUnavailable
+from pipeline.ports import (
+    Answer,
+    Made,
+    Question,
+    Reply,
+    TooLong,
+    Unanswered,
+)
 from stages._extract import summarize as quote
 from stages.proofread import FALLBACK, Proofread
 from stages.summarize import FALLBACK as SUMMARY_FALLBACK, Summarize

@@ -11,7 +11,7 @@ from pipeline.core.head import Language
 from pipeline.core.messages import Kind, Message, Run
 from pipeline.core.notices import failure_notice, failure_runs, step_notice, step_runs
 from pipeline.core.task import Failure, Lane, MediaInfo, Options, Source, Stage, Status, Task
-from pipeline.errors import StageFailed, stage_failures
+from pipeline.failures import StageFailed, stage_failures
 from tests.unit.test_messages import TEXTS, URL, actions
 
 FAILED = Task(

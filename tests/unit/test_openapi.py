@@ -8,11 +8,11 @@ from http import HTTPStatus
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from pipeline.errors import Refusal
 from pipeline.http.deps import Route
 from pipeline.http.openapi import describe, refusals_of
 from pipeline.http.routes import ROUTES
 from pipeline.http.schema import SubmitBody
+from pipeline.refusals import Refusal
 
 DESCRIPTION = describe(ROUTES, "1.2.3")
 

@@ -7,7 +7,7 @@ from hypothesis import given, strategies as st
 
 from pipeline.core.placement import Device, Placement, plan
 from pipeline.core.task import Options, Priority, Source, Task
-from pipeline.errors import WorkerCrashed
+from pipeline.failures import WorkerCrashed
 
 CPU = Device("cpu", "CPU", 2)
 GPUS = (Device("cuda:0", "A", 1, 24_000), Device("cuda:1", "B", 3, 24_000))

@@ -10,7 +10,7 @@ from pipeline.config import Settings
 from pipeline.core.messages import Kind, Run
 from pipeline.core.task import Artifacts, CleanText, LayerState, Paragraph, Script, Summary, TaskWarning, TranscriptInfo
 from pipeline.core.transcript import Segment
-from pipeline.errors import InternalFailure
+from pipeline.failures import InternalFailure
 from pipeline.ports import Made, StageWork
 from stages.compose import Compose
 from stages.proofread import Proofread

@@ -7,7 +7,14 @@ import json
 import pytest
 from hypothesis import given, strategies as st
 
-from pipeline.ports import InDoubt, Receipt, Refused, RobotGone, Sent, TryLater
+from pipeline.ports import (
+    InDoubt,
+    Receipt,
+    Refused,
+    RobotGone,
+    Sent,
+    TryLater,
+)
 from stages.channels.wecom import read_answer
 
 

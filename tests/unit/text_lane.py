@@ -22,7 +22,14 @@ from pipeline.core.task import (
     TranscriptInfo,
 )
 from pipeline.core.transcript import Segment
-from pipeline.ports import Answer, Made, Question, Recognition, Recognized, Reply
+from pipeline.ports import (
+    Answer,
+    Made,
+    Question,
+    Recognition,
+    Recognized,
+    Reply,
+)
 
 URL = "https://example.com/watch?v=1"
 TASK = Task("t1", "me", Source(URL, URL), Options(model="small"), created_at=0.0, updated_at=0.0)
