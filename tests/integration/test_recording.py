@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
+from pipeline.core.task import GROWING
 from pipeline.engine.recording import (
     FIRST_WINDOW_S,
     PAD_S,
@@ -54,6 +55,39 @@ def test_over_the_borders_of_windows_no_speech_is_lost_or_doubled(tmp_path: Path
         expected[span.start : span.end] = True
     differing = np.flatnonzero(heard != expected) / SAMPLE_RATE
     assert len(differing) / SAMPLE_RATE <= PAD_S, differing
+
+
+def test_a_recording_is_cut_while_it_grows(tmp_path: Path) -> None:
+    """Its chunks are those of the recording as a whole."""
+    pcm = media.compose(media.story(5, 60), GAP_S)
+    assert len(pcm) > 2 * FIRST_WINDOW_S * SAMPLE_RATE
+    file = tmp_path / "growing.s16le"
+    part = file.with_name(file.name + GROWING)
+    part.touch()
+    pieces = iter(np.array_split(pcm, 100))
+
+    def grow() -> None:
+        piece = next(pieces, None)
+        if piece is None:
+            part.rename(file)
+        else:
+            with part.open("ab") as out:
+                out.write(piece.tobytes())
+
+    found = [chunk for chunk in Recording(file, wait=grow).chunks(MOST_S) if isinstance(chunk, Chunk)]
+    assert chunks_of(tmp_path, pcm) == found
+
+
+def test_the_first_chunk_needs_only_the_first_minute(tmp_path: Path) -> None:
+    """Nobody waits for the end of a recording to hear its beginning."""
+    pcm = media.compose(media.story(5, 60), GAP_S)[: FIRST_WINDOW_S * SAMPLE_RATE]
+    (tmp_path / f"growing.s16le{GROWING}").write_bytes(pcm.tobytes())
+
+    def never() -> None:
+        raise AssertionError("it waits")
+
+    first = next(Recording(tmp_path / "growing.s16le", wait=never).chunks(MOST_S))
+    assert isinstance(first, Chunk)
 
 
 def test_chunks_of_speech_with_pauses_are_full_and_end_between_sentences(tmp_path: Path) -> None:
