@@ -158,13 +158,13 @@ class Job:
     def prepare(self) -> None:
         """Find the speech, compute its features, offer it chunk by chunk."""
         try:
-            self._prepare()
+            with self._recording:
+                self._prepare()
         except Gone:
             return
         except Exception as error:  # noqa: BLE001 - whatever it is, the daemon must hear of it
             self.fail(error)
         finally:
-            self._recording.close()
             self.preparing = False
             self._prepared = True
             self._notify()

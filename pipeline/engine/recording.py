@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
@@ -102,7 +103,11 @@ class Recording:
         except FileNotFoundError:
             self._file = path.open("rb")  # in this order: it may get its name at any moment
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        """Read from it as long as the block runs."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
         """Read no more."""
         self._file.close()
 

@@ -238,9 +238,12 @@ def test_work_that_fails_ends_the_block_beside_it() -> None:
     def work() -> None:
         raise Broken
 
-    with pytest.raises(Broken), side_by_side(work, stop):
+    def block() -> None:
         assert stopped.wait(WITHIN_S)
         stop.check()
+
+    with pytest.raises(Broken), side_by_side(work, stop):
+        block()
 
 
 def test_a_block_that_fails_ends_the_work_beside_it() -> None:
