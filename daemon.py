@@ -135,7 +135,7 @@ async def _run(settings: Settings, load: LoadSettings, folder: DataFolder, keyri
 
     try:
         await store.open()
-        watch.start("store", store.until_damaged())
+        watch.start("store", store.until_broken())
         services: list[Service] = [
             Heartbeat(watch),
             Rescuer(house, ROUTE, bus),
