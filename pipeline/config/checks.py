@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 from collections.abc import Iterator
 from operator import attrgetter
 
@@ -71,7 +72,7 @@ def check_exposure(settings: Settings, *, has_made_tokens: bool) -> None:
         return
     raise ConfigInvalid(
         [
-            f"api.host = {host!r}: other machines can reach this address, so a token must be set first: "
+            f"api.host = {json.dumps(host)}: other machines can reach this address, so a token must be set first: "
             "set api.auth_token, or run 'python run_daemon.py token new NAME'"
             " · 其他机器可以访问这个地址，必须先设置令牌："
             "请设置 api.auth_token，或运行 python run_daemon.py token new NAME"

@@ -279,7 +279,8 @@ BROKEN: dict[str, tuple[str | bytes, list[str]]] = {
         ["api.port * more than once *", "api.prot *", "llm.model = *"],
     ),
     "no object": ("[]", ["*/config.json: * one JSON object *"]),
-    "not UTF-8": (b"\xff\xfe{\x00}\x00", ["*/config.json: * UTF-8 *"]),
+    "not UTF-8": (b"\xff\xfe{\x00}\x00", ["*/config.json:1:1: * UTF-8 *"]),
+    "nothing": ("\n// nothing yet\n", ["*/config.json:1:1: *write at least {}*至少写上 {}*"]),
     "too deep": ("[" * 100_000, ["*/config.json: * brackets too deep *"]),
     "too long a number": ('{"a": ' + "9" * 5000 + "}", ["*/config.json: a number is too long *"]),
 }
@@ -305,6 +306,30 @@ def test_syntax_errors_show_their_place(written: Callable[[str], Path]) -> None:
     assert head.startswith(f"{path}:3:22: ")
     assert line == '      "api": {"port": 80 "host": "::1"}'
     assert line.index('"host"') == caret.index("^")
+
+
+SLIPS = {
+    "comma": ('{"api": {}\n"log": {}}', "2:1", "a comma, *缺少逗号"),
+    "trailing comma": ('{"api": {},}', "1:12", "* no comma stands behind *没有逗号"),
+    "trailing comma of a list": ('{"web": [1,]}', "1:12", "a value *一个值"),
+    "colon": ('{"api" {}}', "1:8", "a colon *缺少冒号"),
+    "quotation mark": ('{"api": {"host": "a', "1:18", "* quotation mark *双引号"),
+    "line end": ('{"api": {"host": "a\n"}}', "1:20", "* its line*在本行结束"),
+    "backslash": (r'{"storage": {"dir": "C:\data"}}', "1:24", r"* backslash *写作 \\"),
+    "behind the end": ("{}\n}", "2:1", "* behind *之后"),
+    "encoding": ('{\n"api": {"host": "主'.encode() + b'\xff"}}', "2:19", "* UTF-8 *"),
+}
+
+
+@pytest.mark.parametrize("name", SLIPS)
+def test_usual_slips_are_explained_in_both_languages(name: str, written: Callable[[str | bytes], Path]) -> None:
+    """What the parser says in English is told in words that say what to correct, with the same place and a caret."""
+    content, place, words = SLIPS[name]
+    path = written(content)
+    (problem,) = problems_of(path)
+    head, _, caret = problem.split("\n")
+    assert fnmatch.fnmatchcase(head, f"{path}:{place}: {'' if name == 'encoding' else '*JSON: '}{words}*")
+    assert "^" == caret.strip()
 
 
 def test_syntax_errors_show_no_secret(written: Callable[[str], Path]) -> None:
