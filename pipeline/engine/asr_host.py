@@ -4,7 +4,7 @@ One Unix-socket connection a task. The daemon writes one request line::
 
     {"pcm_path", "model_path", "compute_type", "language", "hotwords", "prompt", "priority", "resume_after_s"}
 
-and reads lines until ``done`` or ``error``::
+where the sound may still be growing (see ``recording.Recording``), and reads lines until ``done`` or ``error``::
 
     {"segments": [[start, end, text], …], "done_s": 12.5}      new segments, and how much of the source is done
     {"done": true, "language": "en"}
@@ -26,6 +26,7 @@ import os
 import socket
 import sys
 import threading
+import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -46,6 +47,11 @@ UNHEARD = "und"
 """The language of a recording in which no speech was found (ISO 639-2: undetermined)."""
 NICENESS = 10
 """The recognizer takes what the HTTP side leaves: a submit is answered quickly under full load."""
+
+LOOK_S = 0.02
+"""How often one looks for sound that is being decoded, and"""
+SIGN_OF_LIFE_S = 1.0
+"""how often the daemon hears meanwhile that it is not the recognizer which stands still."""
 
 _numbers = itertools.count(1)
 
@@ -137,11 +143,12 @@ class Job:
         self.whisper = whisper
         self._batcher = batcher
         self._request = request
-        self._recording = Recording(Path(request["pcm_path"]), request["resume_after_s"])
+        self._recording = Recording(Path(request["pcm_path"]), request["resume_after_s"], self._await_sound)
         self._language: str | None = whisper.language or request["language"]
         self._slots: deque[Slot] = deque()
         self._news = threading.Condition()
         self._pulse = 0
+        self._pulse_at = 0.0
         self._prepared = self._closed = False
         self._error: Exception | None = None
         batcher.join(self)
@@ -151,7 +158,8 @@ class Job:
     def prepare(self) -> None:
         """Find the speech, compute its features, offer it chunk by chunk."""
         try:
-            self._prepare()
+            with self._recording:
+                self._prepare()
         except Gone:
             return
         except Exception as error:  # noqa: BLE001 - whatever it is, the daemon must hear of it
@@ -206,10 +214,17 @@ class Job:
             self._slots.append(slot)
             self._news.notify_all()
 
-    def _wait(self, until: Callable[[], bool]) -> None:
+    def _await_sound(self) -> None:
+        """Wait a moment for sound that is being decoded; how long it may take is the daemon's business."""
+        self._wait(lambda: False, LOOK_S)
+        if time.monotonic() - self._pulse_at > SIGN_OF_LIFE_S:
+            self._pulse_at = time.monotonic()
+            self.wait_on()
+
+    def _wait(self, until: Callable[[], bool], timeout_s: float | None = None) -> None:
         self.preparing = False
         with self._news:
-            self._news.wait_for(lambda: until() or self._closed)
+            self._news.wait_for(lambda: until() or self._closed, timeout_s)
             if self._closed:
                 raise Gone
         self.preparing = True

@@ -183,9 +183,8 @@ class DeviceHost:
         request: Recognition,
         on_segments: Callable[[Sequence[Segment], float], None],
     ) -> Recognized:
-        limit_s = max(self._least_limit_s, self._settings.transcribe.max_factor * request.duration_s)
-        deadline = time.monotonic() + limit_s
-        for lines in self._read(connection, deadline, limit_s):
+        factor = self._settings.transcribe.max_factor
+        for lines in self._read(connection, lambda: max(self._least_limit_s, factor * request.length_s())):
             for line in lines:
                 if "error" in line:
                     raise (ModelCorrupt if line["error"] == "model_corrupt" else EngineFailed)(line["detail"])
@@ -197,11 +196,11 @@ class DeviceHost:
                 return Recognized(lines[-1]["language"], task.options.model, self._device)
         raise ConnectionResetError("closed before the end")
 
-    def _read(self, connection: socket.socket, deadline: float, limit_s: float) -> Iterator[list[dict[str, Any]]]:
+    def _read(self, connection: socket.socket, limit_s: Callable[[], float]) -> Iterator[list[dict[str, Any]]]:
         """Yield whatever lines have come, together, until the other side closes."""
-        stall_s = self._settings.transcribe.stall_s
+        stall_s, began = self._settings.transcribe.stall_s, time.monotonic()
         rest = b""
-        while (left_s := deadline - time.monotonic()) > 0:
+        while (left_s := began + limit_s() - time.monotonic()) > 0:
             connection.settimeout(min(stall_s, left_s))
             try:
                 piece = connection.recv(65536)
@@ -214,7 +213,7 @@ class DeviceHost:
             *lines, rest = (rest + piece).split(b"\n")
             if lines:
                 yield [json.loads(line) for line in lines]
-        raise TranscribeTimeout(f"{limit_s:.0f} s")
+        raise TranscribeTimeout(f"{limit_s():.0f} s")
 
     def _connect(self, stop: StopSignal) -> tuple[Program, socket.socket]:
         with self._lock:

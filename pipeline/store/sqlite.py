@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
 
 from pipeline.core.figures import Figures, QueueView
 from pipeline.core.lifecycle import Delivery, Settled, Step
@@ -70,13 +69,15 @@ class SqliteStore:
                 self._ballast.give_up()
                 raise
 
-    async def until_damaged(self) -> NoReturn:
-        """Wait until somebody comes upon damage in the file.
+    async def until_broken(self) -> None:
+        """Wait until somebody comes upon damage in the file, or until what carries changes into it has ended.
 
         Raises:
-            DataFolderUnusable: it is damaged.
+            DataFolderUnusable: the file is damaged.
         """
-        raise await self._units.damage()
+        why = await self._units.broken()
+        if why is not None:
+            raise why
 
     def wait_no_longer(self) -> None:
         """Have changes that cannot be stored end with ``Interrupted``: the daemon is about to end."""

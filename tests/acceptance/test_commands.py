@@ -252,12 +252,18 @@ def test_the_daemons_secrets_need_not_be_known_where_commands_are_typed(video: V
 
 def test_a_python_without_the_packages_is_told_of_the_right_one(tmp_path: Path) -> None:
     """It ends with 2 and names the .venv that has them, without a traceback."""
-    bare = [sys.executable, "-S", "-E", str(ROOT / "run_daemon.py")]
-    for command in ([], ["doctor"], ["submit", "https://example.com"]):
-        done = subprocess.run([*bare, *command], cwd=tmp_path, capture_output=True, text=True, check=False)
+    for program, *command in (
+        ["run_daemon.py"],
+        ["run_daemon.py", "doctor"],
+        ["run_daemon.py", "submit", "https://example.com"],
+        ["test_concurrent.py", "--demo"],
+    ):
+        bare = [sys.executable, "-S", "-E", str(ROOT / program), *command]
+        done = subprocess.run(bare, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert (USAGE, "") == (done.returncode, done.stdout)
-        assert ".venv/bin/python" in done.stderr
-        assert "Traceback" not in done.stderr
+        english, chinese = done.stderr.splitlines()
+        assert f".venv/bin/python {program}" in english
+        assert f".venv/bin/python {program}" in chinese
 
 
 # ---------------------------------------------------------------------------------------------
