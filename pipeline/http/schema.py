@@ -101,6 +101,10 @@ class OptionsBody(_Fields):
     summarize: bool = True
     script: Script | None = None
     """Of Chinese text; null: ``transcribe.script``."""
+    word_times: bool = False
+    """Give every segment of the layer ``raw`` its words with their times."""
+    sequential: bool = False
+    """Recognize one window after the other, each with the text before it: slower, and at times more consistent."""
 
 
 class ProcessingOptionsBody(_Fields):
@@ -254,6 +258,8 @@ def _submission(body: SubmitBody, url: str) -> Submission:
         proofread=options.proofread,
         summarize=options.summarize,
         script=options.script,
+        sequential=options.sequential,
+        word_times=options.word_times,
         priority=body.priority,
         robot=body.wechat_webhook,
         notify=body.notify,
