@@ -43,6 +43,9 @@ class Recognition:
     hotwords: str | None
     prompt: str | None
     resume_after_s: float
+    sequential: bool = False
+    """Without batches, each window knowing the text before it."""
+    word_times: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,8 @@ class Transcribe:
                     hotwords=ctx.task.options.hotwords,
                     prompt=ctx.task.options.prompt,
                     resume_after_s=stored[-1].end if stored else 0.0,
+                    sequential=ctx.task.options.sequential,
+                    word_times=ctx.task.options.word_times,
                 ),
                 meter.take,
             )

@@ -20,7 +20,7 @@ from pipeline.config import Settings
 from pipeline.core.lifecycle import Outcome
 from pipeline.core.placement import Device
 from pipeline.core.task import Lane, Task
-from pipeline.core.transcript import Segment
+from pipeline.core.transcript import Segment, Word
 from pipeline.executor import Executor, WorkUnit
 from pipeline.failures import (
     EngineDied,
@@ -174,6 +174,8 @@ class DeviceHost:
             "prompt": request.prompt,
             "priority": int(task.priority),
             "resume_after_s": request.resume_after_s,
+            "sequential": request.sequential,
+            "word_times": request.word_times,
         }
 
     def _follow(
@@ -190,7 +192,7 @@ class DeviceHost:
                     raise (ModelCorrupt if line["error"] == "model_corrupt" else EngineFailed)(line["detail"])
             news = [line for line in lines if "segments" in line]
             if news:
-                segments = [Segment(0, *parts) for line in news for parts in line["segments"]]
+                segments = [_segment(*parts) for line in news for parts in line["segments"]]
                 on_segments(segments, news[-1]["done_s"])
             if "done" in lines[-1]:
                 return Recognized(lines[-1]["language"], task.options.model, self._device)
@@ -262,6 +264,11 @@ class DeviceHost:
         if self._program is not None:
             self._program.close()
             self._program = None
+
+
+def _segment(start: float, end: float, text: str, words: Sequence[Sequence[Any]] = ()) -> Segment:
+    """A segment as the recognizer tells it, not numbered yet."""
+    return Segment(0, start, end, text, tuple(Word(*word) for word in words))
 
 
 def _threads() -> dict[str, str]:

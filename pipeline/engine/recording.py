@@ -22,6 +22,8 @@ SAMPLE_RATE = 16_000
 BYTES_PER_SAMPLE = 2
 FIRST_WINDOW_S, WINDOW_S = 60, 600
 """Seconds searched for speech at a time. The first window is short, so that the first words come early."""
+STRETCH_S = 300
+"""Seconds that the sequential way hears as one: it takes a megabyte of memory for each of them."""
 PAUSE_MS = 64
 """Milliseconds of silence that end a span: two of the detector's frames. More spans fill chunks better."""
 PAD_S = 0.4
@@ -119,19 +121,32 @@ class Recording:
         """
         most = round(most_s * SAMPLE_RATE)
         waiting: list[Span] = []
-        at, size, is_last = self._start, FIRST_WINDOW_S, False
-        while not is_last:
-            is_last = self._await(at + size * SAMPLE_RATE)
-            window = self._read(at, size * SAMPLE_RATE)
-            found = [replace(span, start=at + span.start, end=at + span.end) for span in find_speech(window)]
-            spans, following = _complete(found, at, at + len(window), is_last=is_last)
+        for spans, following in self._windows(FIRST_WINDOW_S, WINDOW_S):
             chunks, waiting = pack([*waiting, *spans], most, self._quietest)
             yield from chunks
-            at, size = following, WINDOW_S
             if not waiting:
-                yield at / SAMPLE_RATE
+                yield following / SAMPLE_RATE
         if waiting:
             yield Chunk(tuple(waiting))
+
+    def stretches(self) -> Iterator[Span]:
+        """Yield stretches in which someone speaks, silence included, in order; each ends in a pause if there is one."""
+        at = self._start
+        for spans, following in self._windows(STRETCH_S, STRETCH_S):
+            if spans:
+                yield Span(at, following)
+            at = following
+
+    def _windows(self, first_s: int, size_s: int) -> Iterator[tuple[list[Span], int]]:
+        """Yield the spans of speech of one window after the other, and where the next window begins."""
+        at, size, is_last = self._start, first_s * SAMPLE_RATE, False
+        while not is_last:
+            is_last = self._await(at + size)
+            window = self._read(at, size)
+            found = [replace(span, start=at + span.start, end=at + span.end) for span in find_speech(window)]
+            spans, following = _complete(found, at, at + len(window), is_last=is_last)
+            yield spans, following
+            at, size = following, size_s * SAMPLE_RATE
 
     def _await(self, place: int) -> bool:
         """Wait until there is sound up to a place; returns whether it ends there or earlier."""

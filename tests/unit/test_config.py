@@ -202,7 +202,7 @@ def test_mistakes_name_the_source_of_the_value(written: Callable[[str], Path]) -
 BROKEN: dict[str, tuple[str | bytes, list[str]]] = {
     "number out of range": (
         '{"api": {"port": 70000}, "wechat": {"per_minute": 0}}',
-        ["api.port = 70000 * from 0 to 65535 * 0 到 65535", "wechat.per_minute = 0 * from 1 to 1200"],
+        ["api.port = 70000 * from 0 to 65535 * 0 到 65535", "wechat.per_minute = 0 * from 1 to 100000"],
     ),
     "wrong type": (
         '{"api": {"port": "80"}, "concurrent": {"max_workers": true, "queue_size": 1.0}, "web": null}',
@@ -271,7 +271,7 @@ BROKEN: dict[str, tuple[str | bytes, list[str]]] = {
         ["llm (*llm.model*llm.base_url *"],
     ),
     "tokens": (
-        '{"api": {"auth_token": ["short", "with space", 7]}}',
+        '{"api": {"auth_token": ["", "with space", 7]}}',
         ["api.auth_token[0] = *", "api.auth_token[1] = *", "api.auth_token[2] = *"],
     ),
     "repeated keys": (
@@ -512,12 +512,21 @@ def test_exposure_needs_a_chosen_token() -> None:
     check_exposure(Settings(), has_made_tokens=False)
 
 
+def test_a_short_token_is_for_this_machine_only() -> None:
+    """A token of a few characters will do on loopback, and is refused where other machines can try it."""
+    here = load_settings(None, environ=NO_ENVIRONMENT, overrides={"api.auth_token": "short"})
+    check_exposure(here, has_made_tokens=False)
+    exposed = load_settings(
+        None, environ=NO_ENVIRONMENT, overrides={"api.host": "0.0.0.0", "api.auth_token": ["chosen-token", "short"]}
+    )
+    with pytest.raises(ConfigInvalid, match=r"api\.auth_token.* at least 8 characters"):
+        check_exposure(exposed, has_made_tokens=True)
+
+
 def test_keys_without_effect_are_named_when_set(written: Callable[[str], Path]) -> None:
-    """Only keys that are set to something else than their default are named, and each of them is a key."""
+    """Keys that the configuration sets are named, be it to their default, and each of them is a key."""
     settings = load_settings(
-        written(
-            '{"llm": {"translate_model": "m", "timeout_s": 300}, "api": {"port": 1}, "notify": {"channels": ["mailto://x"]}}'
-        ),
+        written('{"llm": {"translate_model": "m", "timeout_s": 300}, "api": {"port": 1}, "notify": {"channels": []}}'),
         environ=NO_ENVIRONMENT,
     )
     assert not_in_effect(Settings()) == ()
