@@ -69,7 +69,7 @@ def _timed(work: Callable[[], None]) -> float:
 def _claim(conn: sqlite3.Connection, *, alone: bool) -> None:
     if alone:
         conn.execute("BEGIN IMMEDIATE")
-    _tasks.claim(conn, "bench", Lane.FETCH, time.time(), None)
+    _tasks.claim(conn, "bench", Lane.FETCH, time.time(), None, hosts_left_alone=())
     if alone:
         conn.execute("COMMIT")
 

@@ -83,6 +83,8 @@ class Submission:
     model: str | None = None
     hotwords: str | None = None
     prompt: str | None = None
+    sequential: bool = False
+    word_times: bool = False
     proofread: bool = True
     summarize: bool = True
     script: Script | None = None
@@ -263,6 +265,8 @@ class Intake:
             language=wanted.language or (None if transcribe.language == "auto" else transcribe.language),
             hotwords=wanted.hotwords,
             prompt=wanted.prompt,
+            sequential=wanted.sequential,
+            word_times=wanted.word_times,
             proofread=wanted.proofread,
             summarize=wanted.summarize,
             script=wanted.script or transcribe.script,

@@ -20,7 +20,7 @@ from pipeline.config import Settings
 from pipeline.core.lifecycle import Outcome
 from pipeline.core.placement import Device
 from pipeline.core.task import Lane, Task
-from pipeline.core.transcript import Segment
+from pipeline.core.transcript import Segment, Word
 from pipeline.executor import Executor, WorkUnit
 from pipeline.failures import (
     EngineDied,
@@ -174,6 +174,8 @@ class DeviceHost:
             "prompt": request.prompt,
             "priority": int(task.priority),
             "resume_after_s": request.resume_after_s,
+            "sequential": request.sequential,
+            "word_times": request.word_times,
         }
 
     def _follow(
@@ -183,25 +185,24 @@ class DeviceHost:
         request: Recognition,
         on_segments: Callable[[Sequence[Segment], float], None],
     ) -> Recognized:
-        limit_s = max(self._least_limit_s, self._settings.transcribe.max_factor * request.duration_s)
-        deadline = time.monotonic() + limit_s
-        for lines in self._read(connection, deadline, limit_s):
+        factor = self._settings.transcribe.max_factor
+        for lines in self._read(connection, lambda: max(self._least_limit_s, factor * request.length_s())):
             for line in lines:
                 if "error" in line:
                     raise (ModelCorrupt if line["error"] == "model_corrupt" else EngineFailed)(line["detail"])
             news = [line for line in lines if "segments" in line]
             if news:
-                segments = [Segment(0, *parts) for line in news for parts in line["segments"]]
+                segments = [_segment(*parts) for line in news for parts in line["segments"]]
                 on_segments(segments, news[-1]["done_s"])
             if "done" in lines[-1]:
                 return Recognized(lines[-1]["language"], task.options.model, self._device)
         raise ConnectionResetError("closed before the end")
 
-    def _read(self, connection: socket.socket, deadline: float, limit_s: float) -> Iterator[list[dict[str, Any]]]:
+    def _read(self, connection: socket.socket, limit_s: Callable[[], float]) -> Iterator[list[dict[str, Any]]]:
         """Yield whatever lines have come, together, until the other side closes."""
-        stall_s = self._settings.transcribe.stall_s
+        stall_s, began = self._settings.transcribe.stall_s, time.monotonic()
         rest = b""
-        while (left_s := deadline - time.monotonic()) > 0:
+        while (left_s := began + limit_s() - time.monotonic()) > 0:
             connection.settimeout(min(stall_s, left_s))
             try:
                 piece = connection.recv(65536)
@@ -214,7 +215,7 @@ class DeviceHost:
             *lines, rest = (rest + piece).split(b"\n")
             if lines:
                 yield [json.loads(line) for line in lines]
-        raise TranscribeTimeout(f"{limit_s:.0f} s")
+        raise TranscribeTimeout(f"{limit_s():.0f} s")
 
     def _connect(self, stop: StopSignal) -> tuple[Program, socket.socket]:
         with self._lock:
@@ -263,6 +264,11 @@ class DeviceHost:
         if self._program is not None:
             self._program.close()
             self._program = None
+
+
+def _segment(start: float, end: float, text: str, words: Sequence[Sequence[Any]] = ()) -> Segment:
+    """A segment as the recognizer tells it, not numbered yet."""
+    return Segment(0, start, end, text, tuple(Word(*word) for word in words))
 
 
 def _threads() -> dict[str, str]:
