@@ -7,12 +7,14 @@ One Unix-socket connection a task. The daemon writes one request line::
 
 where the sound may still be growing (see ``recording.Recording``), and reads lines until ``done`` or ``error``::
 
-    {"segments": [[start, end, text, words], …], "done_s": 12.5}      new segments, and how much of the source is done
+    {"segments": [[start, end, text, words], …], "done_s": 12.5, "language": "en"}
     {"done": true, "language": "en"}
     {"error": "model_corrupt", "detail": "…"}
 
-``words`` are ``[[start, end, word, probability], …]`` if ``word_times`` are wanted, otherwise none. Closing the
-connection cancels. Stdin is the lifeline (see ``pipeline.lifeline``); stdout carries ``{"ready": true}`` and log lines.
+The first of these tells new segments, how much of the source is done, and the language, which stays the same; it is
+told from the beginning of what is heard unless the request names it. ``words`` are
+``[[start, end, word, probability], …]`` if ``word_times`` are wanted, otherwise none. Closing the connection cancels.
+Stdin is the lifeline (see ``pipeline.lifeline``); stdout carries ``{"ready": true}`` and log lines.
 
 A task's recording is prepared in a thread of its own, ahead of the device and only so far; its chunks meet those of
 all other tasks in the device's batcher; what was heard is told in the order of the recording.

@@ -30,7 +30,7 @@ from pipeline.failures import (
     TranscribeTimeout,
     WorkerStalled,
 )
-from pipeline.ports import Recognition, Recognized
+from pipeline.ports import OnSegments, Recognition, Recognized
 from pipeline.roster import Roster
 
 ASR_HOST = "pipeline.engine.asr_host"
@@ -127,7 +127,7 @@ class DeviceHost:
         self,
         task: Task,
         request: Recognition,
-        on_segments: Callable[[Sequence[Segment], float], None],
+        on_segments: OnSegments,
         stop: StopSignal,
         on_start: Callable[[], object] = lambda: None,
     ) -> Recognized:
@@ -183,7 +183,7 @@ class DeviceHost:
         connection: socket.socket,
         task: Task,
         request: Recognition,
-        on_segments: Callable[[Sequence[Segment], float], None],
+        on_segments: OnSegments,
     ) -> Recognized:
         factor = self._settings.transcribe.max_factor
         for lines in self._read(connection, lambda: max(self._least_limit_s, factor * request.length_s())):
@@ -193,7 +193,7 @@ class DeviceHost:
             news = [line for line in lines if "segments" in line]
             if news:
                 segments = [_segment(*parts) for line in news for parts in line["segments"]]
-                on_segments(segments, news[-1]["done_s"])
+                on_segments(segments, news[-1]["done_s"], news[-1]["language"])
             if "done" in lines[-1]:
                 return Recognized(lines[-1]["language"], task.options.model, self._device)
         raise ConnectionResetError("closed before the end")
