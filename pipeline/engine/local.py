@@ -46,6 +46,8 @@ ENVIRONMENT = {
     "glibc.malloc.trim_threshold=8589934592:glibc.malloc.top_pad=268435456",
     # Idle OpenMP threads sleep instead of spinning on a core that another task could use.
     "OMP_WAIT_POLICY": "PASSIVE",
+    # ONNX Runtime, which finds the speech, would report to its maker over the network, and leave files to that end.
+    "ORT_DISABLE_TELEMETRY": "1",
 }
 
 log = structlog.get_logger()
