@@ -28,6 +28,7 @@ from pipeline.data_folder import DataFolder
 from pipeline.dispatcher import Dispatcher, Wakers
 from pipeline.engine.devices import find_devices
 from pipeline.engine.local import ASR_HOST, LocalEngine
+from pipeline.engine.model_record import ModelRecord
 from pipeline.engine.models import ModelShelf, Stock, resolve_auto
 from pipeline.errors import DataFolderUnusable
 from pipeline.events import EventBus
@@ -104,7 +105,7 @@ async def _run(settings: Settings, load: LoadSettings, folder: DataFolder, keyri
     house = House(bridge, store, zygote, live, board.note, llm)
     executor = Executor(house, ROUTE)
 
-    shelf = ModelShelf(bridge, zygote, house.stop, on_change=lambda: dispatcher.hint(""))
+    shelf = ModelShelf(bridge, zygote, ModelRecord(folder.path), house.stop, on_change=lambda: dispatcher.hint(""))
     engine = LocalEngine(bridge, executor, shelf, settings, devices, roster, recognizer)
     dispatcher = Dispatcher(house, engine, shelf, devices, ROUTE, bus, watch)
     monitor = Monitor(store, live, devices, watch, on_change=dispatcher.allow_fetch)
@@ -188,7 +189,7 @@ def _channels(settings: Settings, session: aiohttp.ClientSession) -> dict[str | 
 def _missing(shelf: ModelShelf, model: str, llm: Llm | None, outbox: Outbox) -> list[Missing]:
     """What the daemon lacks at this moment."""
     lacking = []
-    if shelf.want(model) is not Stock.HERE:
+    if shelf.want(model) in {Stock.FETCHING, Stock.MISSING}:
         lacking.append(
             Missing(
                 f"model:{model}",

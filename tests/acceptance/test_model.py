@@ -39,6 +39,15 @@ def serve_short(site: Site, number: int) -> str:
     return site.serve(f"/{number}.wav", Reply(body=media.speech(media.story(number, 1))))
 
 
+def alter(file: Path) -> None:
+    """Change one byte in the middle of a file."""
+    with file.open("r+b") as opened:
+        opened.seek(file.stat().st_size // 2)
+        [byte] = opened.read(1)
+        opened.seek(-1, os.SEEK_CUR)
+        opened.write(bytes([byte ^ 1]))
+
+
 @pytest.mark.usefixtures("_no_hub")
 async def test_a_missing_model_fails_only_the_tasks_that_need_it(site: Site, start: Start) -> None:
     """The daemon starts, says loudly what to do, fails tasks for this model with the cure, and goes on with others."""
@@ -77,26 +86,61 @@ def test_models_are_listed_and_fetched_by_name(tmp_path: Path) -> None:
     assert "本机没有语音模型" in unknown.stderr
 
 
+@pytest.mark.usefixtures("_no_hub")
+async def test_a_model_of_the_hub_is_kept_at_its_revision(site: Site, start: Start, tmp_path: Path) -> None:
+    """What was fetched stays at its revision, and is not used once a byte of it has changed."""
+    weights = _fetched(tmp_path / "hub", "tiny", "1" * 40)
+    daemon = start(transcribe={"model": "tiny"})
+    async with Client(daemon) as client:
+        state = await client.finished(await client.submit(serve_short(site, 0)))
+        assert ("completed", "tiny") == (state["status"], state["model"])
+        _fetched(tmp_path / "hub", "tiny", "2" * 40)  # a newer revision, to which the name leads from now on
+        assert f"snapshots/{'1' * 40}" in _models(daemon, "list").stdout
+        daemon.stop()
+        alter(weights)
+        daemon.start()
+    async with Client(daemon) as client:
+        state = await client.finished(await client.submit(serve_short(site, 1)))
+        assert ("failed", "model_corrupt") == (state["status"], state["error"]["type"])
+    assert "damaged (tiny: model.bin has changed)" in _models(daemon, "list").stdout
+
+
+def _fetched(hub: Path, name: str, revision: str) -> Path:
+    """Lay the bundled model into the hub's cache under another name; returns its weights."""
+    model = hub / "hub" / f"models--Systran--faster-whisper-{name}"
+    snapshot = model / "snapshots" / revision
+    shutil.copytree(ROOT / "models" / "demo", snapshot, ignore=shutil.ignore_patterns("SHA256SUMS"))
+    (model / "refs").mkdir(exist_ok=True)
+    (model / "refs" / "main").write_text(revision)
+    return snapshot / "model.bin"
+
+
 def _models(daemon: Daemon, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "run_daemon.py", "--config", str(daemon.config), "models", *arguments]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
 
 
 async def test_a_damaged_model_fails_only_the_tasks_that_need_it(site: Site, start: Start, tmp_path: Path) -> None:
-    """Weights that are cut off are ``model_corrupt``, with the cure, while another model goes on."""
-    damaged = tmp_path / "damaged"
-    shutil.copytree(ROOT / "models" / "demo", damaged)
-    os.truncate(damaged / "model.bin", (damaged / "model.bin").stat().st_size // 2)
-    daemon = start(transcribe={"model": "demo", "models": [str(damaged)]})
+    """Weights that are cut off, or have one other byte, are ``model_corrupt``, with the cure; another model goes on."""
+    cut, altered = tmp_path / "cut", tmp_path / "altered"
+    for damaged in (cut, altered):
+        shutil.copytree(ROOT / "models" / "demo", damaged)
+    (cut / "SHA256SUMS").unlink()
+    os.truncate(cut / "model.bin", (cut / "model.bin").stat().st_size // 2)
+    alter(altered / "model.bin")
+    daemon = start(transcribe={"model": "demo", "models": [str(cut), str(altered)]})
     async with Client(daemon) as client:
-        ids = [await client.submit(serve_short(site, number), model=str(damaged)) for number in range(2)]
-        ids.append(await client.submit(serve_short(site, 2)))
-        *without, with_demo = [await client.finished(task_id) for task_id in ids]
-    assert [("failed", "model_corrupt", "transcribe", 1)] * 2 == [
-        (state["status"], state["error"]["type"], state["error"]["stage"], state["attempt"]) for state in without
-    ]
-    assert all(f"models fetch {damaged}" in state["error"]["hint"] for state in without)
-    assert "completed" == with_demo["status"]
+        ids = {damaged: await client.submit(serve_short(site, 0), model=str(damaged)) for damaged in (cut, altered)}
+        with_demo = await client.submit(serve_short(site, 2))
+        for damaged, task_id in ids.items():
+            state = await client.finished(task_id)
+            error = state["error"]
+            assert ("failed", "model_corrupt", "transcribe", 1) == (
+                state["status"], error["type"], error["stage"], state["attempt"],
+            )  # fmt: skip
+            assert f"models fetch {damaged}" in error["hint"]
+        assert "model.bin has changed" in error["message"]
+        assert "completed" == (await client.finished(with_demo))["status"]
 
 
 async def test_a_killed_engine_goes_on_from_the_last_stored_segment(site: Site, start: Start) -> None:
