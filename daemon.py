@@ -59,7 +59,7 @@ from stages.channels.wecom import WecomRobot
 
 log = structlog.get_logger()
 
-SAME_STOP_S = 1.0
+SAME_STOP_S = 0.2
 """Signals that come within so many seconds are one wish to stop: `make` hands on what its whole group got."""
 
 

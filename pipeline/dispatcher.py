@@ -152,7 +152,7 @@ class Dispatcher:
 
     async def _wait_for_disk(self) -> None:
         """Start no download below the floor: what runs needs the rest, and so does the store."""
-        for task in await self._store.waiting(Lane.FETCH, time.time()):
+        for task in await self._store.waiting(Lane.FETCH):
             if task.waiting_for is not Waiting.DISK:
                 log.error("not started: less than storage.min_free_gb is free", task=task.id)
                 await self._store.wait_for(task.id, Waiting.DISK, time.time())
@@ -160,7 +160,7 @@ class Dispatcher:
     async def _fill_devices(self) -> None:
         if all(self._running[device.id] >= device.slots for device in self._devices):
             return
-        waiting = await self._store.waiting(Lane.ASR, time.time())
+        waiting = await self._store.waiting(Lane.ASR)
         ready = [task for task in waiting if await self._has_model(task)]
         for placement in plan(ready, self._devices, self._running):
             await self._place(placement)
@@ -224,8 +224,8 @@ class Dispatcher:
         """Start no other task of a host that says it is asked too often, until this one may try again."""
         if not isinstance(outcome, Failed) or outcome.failure.type != SourceRateLimited.type:
             return
-        next_at, now = settled.task.not_before, time.time()
-        wait_s = next_at - now if next_at is not None else outcome.wish_s or 0.0
+        next_at = settled.task.not_before
+        wait_s = next_at - settled.task.updated_at if next_at is not None else outcome.wish_s or 0.0
         if wait_s <= 0:
             return
         self._left_alone[settled.task.source.host] = time.monotonic() + wait_s

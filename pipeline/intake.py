@@ -160,7 +160,7 @@ class Intake:
             ShuttingDown: the daemon takes no new work.
         """
         self._check_open()
-        if key and (known := await self._store.recall(key, self._clock())):
+        if key and (known := await self._store.recall(key)):
             return _as_before(known, owner)
         new = [NewTask(task, work_key(task)) for task in (self._task(each, owner) for each in wanted)]
         force = any(each.force for each in wanted)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 
@@ -51,6 +51,25 @@ def local_folder(name: str) -> Path | None:
         return BUNDLED[name]
     folder = Path(name).expanduser()
     return folder if (folder / "model.bin").is_file() else None
+
+
+class _Diary:
+    """Writes into the log how far a fetch is: that it begins, then at every tenth."""
+
+    def __init__(self, name: str) -> None:
+        """Take the model's name; nothing is written yet."""
+        self._name = name
+        self._tenths = -1
+
+    def note(self, progress: Mapping[str, int]) -> None:
+        """Note what the child says; see ``model_fetch``."""
+        done, total = progress["bytes_done"], progress["bytes_total"]
+        tenths = done * 10 // max(1, total)
+        if self._tenths < 0:
+            log.warning("fetching model", model=self._name)
+        elif tenths > self._tenths:
+            log.info("fetching model", model=self._name, percent=tenths * 10, of_mb=total // 2**20)
+        self._tenths = max(self._tenths, tenths)
 
 
 class ModelShelf:
@@ -110,9 +129,7 @@ class ModelShelf:
         child = self._zygote.fork("pipeline.engine.model_fetch")
         request = {"name": name, "revision": self._record.revision(name)}
         try:
-            found = child.run(
-                request, lambda _: log.warning("fetching model", model=name), Limits(FETCH_TIMEOUT_S), self._stop
-            )
+            found = child.run(request, _Diary(name).note, Limits(FETCH_TIMEOUT_S), self._stop)
         except (ChildDied, ChildTimeout) as error:
             raise ModelMissing(f"{name}: {error}") from None
         return Path(found["folder"])

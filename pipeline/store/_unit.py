@@ -122,7 +122,7 @@ class UnitsOfWork:
         """Run ``work``; translate what is said about machine and file, everything else stays what it is."""
         try:
             return await self._enqueue(work, writes=writes)
-        except (sqlite3.Error, ValidationError) as error:
+        except (sqlite3.Error, ValidationError, UnicodeDecodeError) as error:
             named = named_error(self._path, error)
             if isinstance(named, DataFolderUnusable):
                 self._break(named)

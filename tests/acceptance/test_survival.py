@@ -136,8 +136,9 @@ async def _stop(daemon: Daemon) -> None:
     The signal comes twice, as where ``make run`` is ended with its group: ``make`` hands on what it gets.
     """
     asked_at = time.monotonic()
-    os.kill(daemon.pid, signal.SIGTERM)
-    assert 0 == await asyncio.to_thread(daemon.stop)
+    for _ in range(2):
+        os.kill(daemon.pid, signal.SIGTERM)
+    assert 0 == await asyncio.to_thread(daemon.wait)
     assert time.monotonic() - asked_at < STOP_S
     assert not (daemon.data / "daemon.json").exists()
     assert set() == daemon.processes()
