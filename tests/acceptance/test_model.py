@@ -76,7 +76,8 @@ def serve_as_hub(site: Site, repository: str) -> None:
     commit = "c" * 40
     files = [file for file in (ROOT / "models" / "demo").iterdir() if file.suffix in {".bin", ".json"}]
     about = {"id": repository, "sha": commit}
-    site.serve(f"/api/models/{repository}/revision/main", Reply(body=json.dumps(about).encode()))
+    for revision in ("main", commit):
+        site.serve(f"/api/models/{repository}/revision/{revision}", Reply(body=json.dumps(about).encode()))
     tree = [
         {"type": "file", "path": file.name, "oid": f"{number}", "size": file.stat().st_size}
         for number, file in enumerate(files)
@@ -90,7 +91,10 @@ def serve_as_hub(site: Site, repository: str) -> None:
 async def test_a_model_that_is_not_here_is_fetched(
     site: Site, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The daemon fetches it for its tasks, and the command for whoever asks; both show how far they are."""
+    """The daemon fetches it for its tasks, and the command for whoever asks; both show how far they are.
+
+    From then on it stays at its revision. Damaged, it is not used; the command fetches that revision again.
+    """
     monkeypatch.setenv("HF_ENDPOINT", site.url)
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
     for name in ("small", "base"):
@@ -107,6 +111,18 @@ async def test_a_model_that_is_not_here_is_fetched(
     assert "0.0 %  fetching" in terminal.shown
     assert re.search(r"100\.0 %  fetching (\d+) of \1 MB", terminal.shown)
     assert str(tmp_path / "hub") in terminal.shown.splitlines()[-1]
+
+    daemon.stop()
+    [weights] = (tmp_path / "hub").glob("**/*-small/snapshots/*/model.bin")
+    alter(weights)
+    daemon.start()
+    async with Client(daemon) as client:
+        state = await client.finished(await client.submit(serve_short(site, 4)))
+    assert ("failed", "model_corrupt") == (state["status"], state["error"]["type"])
+    assert "damaged (small: model.bin has changed)" in _models(daemon, "list").stdout
+    site.serve("/api/models/Systran/faster-whisper-small/revision/main", Reply(status=404))  # it is kept at its own
+    assert 0 == _models(daemon, "fetch", "small").returncode
+    assert str(weights.parent) in _models(daemon, "list").stdout
 
 
 @pytest.mark.usefixtures("_no_hub")
@@ -125,35 +141,6 @@ def test_models_are_listed_and_fetched_by_name(tmp_path: Path) -> None:
     assert "nonsense" in unknown.stderr
     assert "Traceback" not in unknown.stderr
     assert "本机没有语音模型" in unknown.stderr
-
-
-@pytest.mark.usefixtures("_no_hub")
-async def test_a_model_of_the_hub_is_kept_at_its_revision(site: Site, start: Start, tmp_path: Path) -> None:
-    """What was fetched stays at its revision, and is not used once a byte of it has changed."""
-    weights = _fetched(tmp_path / "hub", "tiny", "1" * 40)
-    daemon = start(transcribe={"model": "tiny"})
-    async with Client(daemon) as client:
-        state = await client.finished(await client.submit(serve_short(site, 0)))
-        assert ("completed", "tiny") == (state["status"], state["model"])
-        _fetched(tmp_path / "hub", "tiny", "2" * 40)  # a newer revision, to which the name leads from now on
-        assert f"snapshots/{'1' * 40}" in _models(daemon, "list").stdout
-        daemon.stop()
-        alter(weights)
-        daemon.start()
-    async with Client(daemon) as client:
-        state = await client.finished(await client.submit(serve_short(site, 1)))
-        assert ("failed", "model_corrupt") == (state["status"], state["error"]["type"])
-    assert "damaged (tiny: model.bin has changed)" in _models(daemon, "list").stdout
-
-
-def _fetched(hub: Path, name: str, revision: str) -> Path:
-    """Lay the bundled model into the hub's cache under another name; returns its weights."""
-    model = hub / "hub" / f"models--Systran--faster-whisper-{name}"
-    snapshot = model / "snapshots" / revision
-    shutil.copytree(ROOT / "models" / "demo", snapshot, ignore=shutil.ignore_patterns("SHA256SUMS"))
-    (model / "refs").mkdir(exist_ok=True)
-    (model / "refs" / "main").write_text(revision)
-    return snapshot / "model.bin"
 
 
 def _models(daemon: Daemon, *arguments: str) -> subprocess.CompletedProcess[str]:
