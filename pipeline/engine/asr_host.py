@@ -2,13 +2,16 @@
 
 One Unix-socket connection a task. The daemon writes one request line::
 
-    {"pcm_path", "model_path", "compute_type", "language", "hotwords", "prompt", "priority", "resume_after_s"}
+    {"pcm_path", "model_path", "compute_types", "language", "hotwords", "prompt", "priority", "resume_after_s"}
 
 and reads lines until ``done`` or ``error``::
 
     {"segments": [[start, end, text], …], "done_s": 12.5}      new segments, and how much of the source is done
-    {"done": true, "language": "en"}
-    {"error": "model_corrupt", "detail": "…"}
+    {"done": true, "language": "en", "compute_type": "int8", "batch": 4, "together": 3}
+    {"error": "model_corrupt", "detail": "…"}                  or "out_of_memory", or "failed"
+
+The model runs with the first of ``compute_types`` that the device supports. ``batch`` is the size of a batch as it is
+now, smaller than at first if memory ran out; ``together`` are the most chunks the model has decoded at once.
 
 Closing the connection cancels. Stdin is the lifeline (see ``pipeline.lifeline``); stdout carries ``{"ready":
 true}`` and log lines.
@@ -35,9 +38,10 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.engine.batcher import Batcher
+from pipeline.engine.batcher import Batcher, is_out_of_memory
+from pipeline.engine.cublas import load_cublas
 from pipeline.engine.recording import Chunk, Recording
-from pipeline.engine.whisper import TEMPERATURES, Heard, Whisper, best_of
+from pipeline.engine.whisper import TEMPERATURES, Heard, Whisper, best_of, supported
 from pipeline.zygote import emit
 
 AHEAD = 3
@@ -63,9 +67,10 @@ class Models:
         self._loaded: dict[tuple[str, str], Whisper] = {}
         self._lock = threading.Lock()
 
-    def get(self, path: str, compute_type: str) -> Whisper:
-        """Load a model, or take the one that is loaded."""
+    def get(self, path: str, compute_types: Sequence[str]) -> Whisper:
+        """Load a model, or take the one that is loaded, with the first compute type that the device supports."""
         with self._lock:
+            compute_type = supported(compute_types, self._device)
             if (path, compute_type) not in self._loaded:
                 self._loaded[path, compute_type] = Whisper(path, self._device, compute_type)
             return self._loaded[path, compute_type]
@@ -252,10 +257,16 @@ class Job:
         while (news := self._next_news(pulse)) is not None:
             slots, pulse = news
             if self._error is not None:
-                yield {"error": "failed", "detail": f"{type(self._error).__name__}: {self._error}"[:300]}
+                yield _told(self._error, "failed")
                 return
             if not slots and self._is_done():
-                yield {"done": True, "language": self._language or UNHEARD}
+                yield {
+                    "done": True,
+                    "language": self._language or UNHEARD,
+                    "compute_type": self.whisper.compute_type,
+                    "batch": self._batcher.size,
+                    "together": self.whisper.most_together,
+                }
                 return
             done_s = slots[-1].done_s if slots else done_s
             heard = [sentence for slot in slots for sentence in slot.segments or ()]
@@ -306,9 +317,9 @@ def _answer(connection: socket.socket, models: Models, batcher: Batcher) -> None
         with connection.makefile("rb") as lines:
             request = json.loads(lines.readline())
         try:
-            whisper = models.get(request["model_path"], request["compute_type"])
+            whisper = models.get(request["model_path"], request["compute_types"])
         except Exception as error:  # noqa: BLE001 - the library raises whatever its parsers raise
-            _say(connection, {"error": "model_corrupt", "detail": f"{type(error).__name__}: {error}"[:300]})
+            _say(connection, _told(error, "model_corrupt"))
             return
         try:
             job = Job(whisper, batcher, request)
@@ -333,6 +344,12 @@ def _close_with(job: Job, connection: socket.socket) -> None:
     job.close()
 
 
+def _told(error: Exception, usually: str) -> dict[str, Any]:
+    """An error as the daemon is told of it."""
+    kind = "out_of_memory" if is_out_of_memory(error) else usually
+    return {"error": kind, "detail": f"{type(error).__name__}: {error}"[:300]}
+
+
 def _say(connection: socket.socket, line: dict[str, Any]) -> None:
     try:
         connection.sendall(json.dumps(line).encode() + b"\n")
@@ -343,6 +360,8 @@ def _say(connection: socket.socket, line: dict[str, Any]) -> None:
 def main(socket_path: str, device: str, batch_size: int) -> None:
     """Listen, say so, serve until the daemon is gone."""
     os.nice(NICENESS)
+    if device != "cpu":
+        load_cublas()
     workers = (os.cpu_count() or 1) if device == "cpu" else 1
     models, batcher = Models(device), Batcher(batch_size, workers)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:

@@ -11,7 +11,7 @@ import structlog
 
 from pipeline.bridge import Bridge, StopSignal
 from pipeline.child import Limits, Zygote
-from pipeline.core.placement import Device
+from pipeline.core.device import Device
 from pipeline.errors import Interrupted
 from pipeline.failures import ModelMissing, StageFailed
 from pipeline.ports import ChildDied, ChildTimeout

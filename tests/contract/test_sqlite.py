@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.core.device import Device
 from pipeline.core.lifecycle import cancel
 from pipeline.core.messages import Kind, Message
-from pipeline.core.placement import Device
 from pipeline.core.task import Priority, Status
 from pipeline.core.transcript import Segment
 from pipeline.errors import DataFolderUnusable, Interrupted

@@ -12,9 +12,11 @@ import pytest
 
 from pipeline.bridge import StopSignal
 from pipeline.config import load_settings
+from pipeline.core.device import Device
+from pipeline.core.placement import Placement
 from pipeline.core.task import Options, Source, Task
 from pipeline.core.transcript import Segment
-from pipeline.engine.local import DeviceHost
+from pipeline.engine.device_host import DeviceHost, News
 from pipeline.errors import Interrupted
 from pipeline.failures import (
     EngineDied,
@@ -27,6 +29,8 @@ from pipeline.ports import Recognition, Recognized
 from pipeline.roster import Roster
 
 TASK = Task("t", "o", Source("u", "u"), Options("demo"), 0.0, 0.0)
+CPU = Device("cpu", "CPU", 2)
+PLACE = Placement("t", "cpu", "demo", batch=4, compute_types=("int8", "float32"), beside=frozenset({"demo"}))
 WITHIN_S = 5.0
 
 
@@ -44,19 +48,25 @@ class Host:
         overrides = {f"transcribe.{name}": value for name, value in transcribe.items()}
         settings = load_settings(None, overrides=overrides, environ={})
         program = "tests.integration.scripted_host"
-        self.device = DeviceHost(
-            "cpu", socket_folder / "s", Shelf(), settings, Roster(folder / "processes"), program, least_limit_s
-        )
+        self.news: list[News] = []
+        roster = Roster(folder / "processes")
+        self.device = DeviceHost(CPU, socket_folder / "s", Shelf(), settings, roster, program, self.news.append)
+        self.device.least_limit_s = least_limit_s
         self._sound = folder / "sound"
         self.heard: list[tuple[list[Segment], float]] = []
         self.first = threading.Event()
 
     def recognize(
-        self, *say: dict[str, Any], then: str = "done", stop: StopSignal | None = None, task: Task = TASK
+        self,
+        *say: dict[str, Any],
+        then: str = "done",
+        stop: StopSignal | None = None,
+        task: Task = TASK,
+        place: Placement = PLACE,
     ) -> Recognized:
         self._sound.write_text(json.dumps({"say": say, "then": then}), encoding="utf-8")
         request = Recognition(self._sound, 1.0, "zh", None, None, 0.0)
-        return self.device.recognize(task, request, self._hear, stop or StopSignal())
+        return self.device.recognize(place, task, request, self._hear, stop or StopSignal())
 
     def _hear(self, segments: Sequence[Segment], done_s: float) -> None:
         self.heard.append((list(segments), done_s))
