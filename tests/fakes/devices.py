@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from pipeline.core.device import Device, Reading
 from pipeline.engine.device_host import Process
+from tests.fakes.server import Record
 
 
 class ScriptedProbe:
@@ -15,7 +16,7 @@ class ScriptedProbe:
     def __init__(self, devices: Sequence[Device]) -> None:
         """Begin with nothing taken."""
         self.readings = {device.id: Reading(device.id, device.memory_mb or None, 0) for device in devices}
-        self.asked: list[Mapping[str, int]] = []
+        self.asked: Record[Mapping[str, int]] = Record()
 
     def tell(self, device: str, **seen: float | str | None) -> None:
         """Let a device be seen otherwise from the next look on."""
@@ -23,7 +24,7 @@ class ScriptedProbe:
 
     def read(self, pids: Mapping[str, int]) -> list[Reading]:
         """Answer as told."""
-        self.asked.append(dict(pids))
+        self.asked.add(dict(pids))
         return list(self.readings.values())
 
 
