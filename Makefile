@@ -29,7 +29,7 @@ chaos: .venv/test ## kill, stop, starve and deceive the daemon for half an hour,
 soak: .venv/run ## 200 mixed videos in a minute or two: does anything grow?
 	@$(BIN)/python -m tests.soak
 
-bench: .venv/run ## measure the daemon as a whole; takes some minutes of a quiet machine
+bench: .venv/run ## measure the daemon as a whole against its bars: some ten minutes of a quiet machine
 	@$(BIN)/python -m benchmarks
 
 format: .venv/test ## put the code into its one format
@@ -52,7 +52,7 @@ model-check: .venv-model/ready ## go through that recipe in small, to see that i
 	@.venv-model/bin/python -m tools.model check
 
 clean: ## remove the virtual environment and what tools left behind
-	rm -rf .venv .venv-model .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-model .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 .venv/run: requirements/run.txt
 	@PYTHON=$(PYTHON) tools/prepare.sh requirements/run.txt && touch $@

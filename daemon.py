@@ -60,6 +60,9 @@ from stages.channels.wecom import WecomRobot
 
 log = structlog.get_logger()
 
+SAME_STOP_S = 0.2
+"""Signals that come within so many seconds are one wish to stop: `make` hands on what its whole group got."""
+
 
 def serve(load: LoadSettings, recognizer: str = ASR_HOST) -> int:
     """Hold the data folder and run the daemon until it is told to stop.
@@ -132,7 +135,7 @@ async def _run(settings: Settings, load: LoadSettings, folder: DataFolder, keyri
 
     try:
         await store.open()
-        watch.start("store", store.until_damaged())
+        watch.start("store", store.until_broken())
         services: list[Service] = [
             Heartbeat(watch),
             Rescuer(house, ROUTE, bus),
@@ -228,14 +231,18 @@ class _Announcement:
 
 
 def _obey_signals(stop_asked: asyncio.Event, reload_asked: asyncio.Event) -> None:
-    """SIGTERM and SIGINT ask to stop; the second one ends at once, children by their lifelines. SIGHUP: reload."""
+    """SIGTERM and SIGINT ask to stop; a later one ends at once, children by their lifelines. SIGHUP: reload."""
     loop = asyncio.get_running_loop()
+    asked_at = 0.0
 
     def asked() -> None:
-        if stop_asked.is_set():
+        nonlocal asked_at
+        if not stop_asked.is_set():
+            log.info("stopping; a second signal ends at once")
+            asked_at = loop.time()
+            stop_asked.set()
+        elif loop.time() - asked_at > SAME_STOP_S:
             os._exit(FAILED)
-        log.info("stopping; a second signal ends at once")
-        stop_asked.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked)

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pipeline.cli import DATA_FOLDER, FAILED, FINE, USAGE, commands
+from pipeline.cli._packages import lacking
 from pipeline.errors import CommandFailed, ConfigInvalid, DataFolderUnusable, TranscribedError
 
 if TYPE_CHECKING:
@@ -62,13 +63,8 @@ def _run(arguments: argparse.Namespace) -> int:
 def _told(failure: ModuleNotFoundError | TranscribedError) -> tuple[int, Sequence[str]]:
     """Give the exit code of what went wrong, and what to say of it."""
     match failure:
-        case ModuleNotFoundError():  # of another Python than that of .venv
-            return USAGE, (
-                f"{sys.executable} does not have the package {failure.name}. 'make run' makes a .venv that has all: "
-                "use .venv/bin/python run_daemon.py …",
-                f"{sys.executable} 中没有 {failure.name} 包。make run 会创建包含全部依赖的 .venv："
-                "请使用 .venv/bin/python run_daemon.py …",
-            )
+        case ModuleNotFoundError():
+            return USAGE, lacking(failure, "run_daemon.py")
         case ConfigInvalid():
             return USAGE, failure.problems
         case _:

@@ -17,13 +17,22 @@ from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 
-from examples.timeline import Look, Phase, broken_runs, drawn, mixed, most_at_once, order, phase, sent
-from examples.world import world
-from pipeline.cli._bars import Board
-from pipeline.cli._client import Client, Json, add_daemon_options, connect
-from pipeline.cli._follow import FINAL, bar, title
-from pipeline.config import load_settings
-from pipeline.errors import CommandFailed, ConfigInvalid
+from pipeline.cli import USAGE
+from pipeline.cli._packages import lacking
+
+try:
+    from examples.timeline import Look, Phase, broken_runs, drawn, mixed, most_at_once, order, phase, sent
+    from examples.world import world
+    from pipeline.cli._bars import Board
+    from pipeline.cli._client import Client, Json, add_daemon_options, connect
+    from pipeline.cli._follow import FINAL, bar, title
+    from pipeline.config import load_settings
+    from pipeline.errors import CommandFailed, ConfigInvalid
+except ModuleNotFoundError as missing:
+    if __name__ != "__main__":
+        raise
+    print(*lacking(missing, "test_concurrent.py"), sep="\n", file=sys.stderr)
+    sys.exit(USAGE)
 
 LOOK_EVERY_S = 0.1
 DOWNLOAD_S = 0.5
@@ -41,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             problems = _check(client, urls)
     except ConfigInvalid as invalid:
         print(*invalid.problems, sep="\n", file=sys.stderr)
-        return 2
+        return USAGE
     except CommandFailed as failure:
         print(failure.message, failure.localized, sep="\n", file=sys.stderr)
         return 1

@@ -11,8 +11,10 @@ from contextlib import closing
 from pathlib import Path
 
 from benchmarks.figures import Figure
+from pipeline.clock import Clock
 from pipeline.core.task import Lane
 from pipeline.store import _file, _tasks
+from pipeline.store._timers import Timers
 from pipeline.store.sqlite import SqliteStore
 from pipeline.task_store import NewTask
 from stages import ROUTE
@@ -30,6 +32,7 @@ def measure() -> list[Figure]:
         asyncio.run(_fill(path, WAITING + 2 * ROUNDS * CLAIMS))
         with closing(sqlite3.connect(path, isolation_level=None)) as conn:
             _file.prepare(conn, path)
+            Timers(Clock()).begin(conn)
             decided = _rounds(conn, together=True)
             durable = _rounds(conn, together=False)
     return [*_figures("in one transaction", decided), *_figures("each durable", durable)]
@@ -66,7 +69,7 @@ def _timed(work: Callable[[], None]) -> float:
 def _claim(conn: sqlite3.Connection, *, alone: bool) -> None:
     if alone:
         conn.execute("BEGIN IMMEDIATE")
-    _tasks.claim(conn, "bench", Lane.FETCH, time.time(), None)
+    _tasks.claim(conn, "bench", Lane.FETCH, time.time(), None, hosts_left_alone=())
     if alone:
         conn.execute("COMMIT")
 

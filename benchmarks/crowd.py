@@ -8,11 +8,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Awaitable
 from contextlib import closing
 from pathlib import Path
 
 from benchmarks.figures import ROOT, Figure
-from tests.daemon import Client, Daemon
+from tests.daemon import Client, Daemon, Json
 from tests.fakes.server import running
 from tests.fakes.site import Reply, Site
 
@@ -70,7 +71,7 @@ async def _submit(client: Client, url: str) -> list[float]:
     return await asyncio.gather(*(submit(number) for number in range(QUEUED)))
 
 
-async def _timed(asking: object) -> float:
+async def _timed(asking: Awaitable[tuple[int, Json]]) -> float:
     began = time.monotonic()
     status, _ = await asking
     assert status == 200

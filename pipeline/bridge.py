@@ -10,8 +10,9 @@ import asyncio
 import contextvars
 import queue
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, TimeoutError as FutureTimeout
+from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
 import structlog
@@ -67,6 +68,33 @@ class StopSignal:
     def _forget(self, key: int) -> None:
         with self._lock:
             self._callbacks.pop(key, None)
+
+
+@contextmanager
+def side_by_side(work: Callable[[], object], stop: StopSignal) -> Iterator[None]:
+    """Run ``work`` in a thread of its own while the block runs in this one, and wait for it at the block's end.
+
+    Whichever of the two raises first ends the other, by ``stop``; what it raised is raised here.
+    """
+    raised: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 - raised again below
+            raised.append(error)
+            stop.raise_now()
+
+    beside = threading.Thread(target=contextvars.copy_context().run, args=(run,), daemon=False)
+    beside.start()
+    try:
+        yield
+    except BaseException as error:  # noqa: BLE001 - raised again below
+        raised.append(error)
+        stop.raise_now()
+    beside.join()
+    if raised:
+        raise raised[0]
 
 
 class Bridge:

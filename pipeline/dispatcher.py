@@ -164,7 +164,7 @@ class Dispatcher:
 
     async def _wait_for_disk(self) -> None:
         """Start no download below the floor: what runs needs the rest, and so does the store."""
-        for task in await self._store.waiting(Lane.FETCH, time.time()):
+        for task in await self._store.waiting(Lane.FETCH):
             if task.waiting_for is not Waiting.DISK:
                 log.error("not started: less than storage.min_free_gb is free", task=task.id)
                 await self._store.wait_for(task.id, Waiting.DISK, time.time())
@@ -172,7 +172,7 @@ class Dispatcher:
     async def _fill_devices(self) -> None:
         if not self._fleet.has_room:
             return
-        waiting = await self._store.waiting_for_devices(time.time(), each=self._fleet.slots)
+        waiting = await self._store.waiting_for_devices(self._fleet.slots)
         ready = [task for task in waiting if await self._has_model(task)]
         for place in await self._fleet.decide(ready):
             await self._place(place)
@@ -236,8 +236,8 @@ class Dispatcher:
         """Start no other task of a host that says it is asked too often, until this one may try again."""
         if not isinstance(outcome, Failed) or outcome.failure.type != SourceRateLimited.type:
             return
-        next_at, now = settled.task.not_before, time.time()
-        wait_s = next_at - now if next_at is not None else outcome.wish_s or 0.0
+        next_at = settled.task.not_before
+        wait_s = next_at - settled.task.updated_at if next_at is not None else outcome.wish_s or 0.0
         if wait_s <= 0:
             return
         self._left_alone[settled.task.source.host] = time.monotonic() + wait_s

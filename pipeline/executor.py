@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import structlog
 
-from pipeline.bridge import Bridge, StopSignal
+from pipeline.bridge import Bridge, StopSignal, side_by_side
 from pipeline.child import Limits, Zygote
 from pipeline.config import Live, Settings
 from pipeline.core.lifecycle import Failed, Interrupted as WasInterrupted, Outcome, Succeeded, next_step
@@ -27,6 +28,7 @@ from pipeline.ports import (
     Recognition,
     Recognized,
     Reply,
+    StageContext,
     StageWork,
 )
 from pipeline.task_store import TaskStore
@@ -98,8 +100,11 @@ class House:
         known, folder = task.artifacts, self.work_folder(task.id)
         if known.transcript is not None:
             return []
-        audio_gone = known.audio is not None and not _is_whole(folder / known.audio.name, known.audio.size_bytes)
-        file_needed = known.file is not None and (known.audio is None or audio_gone)
+        decoded = known.audio is not None and known.audio.whole
+        audio_gone = (
+            decoded and known.audio is not None and not _is_whole(folder / known.audio.name, known.audio.size_bytes)
+        )
+        file_needed = known.file is not None and (not decoded or audio_gone)
         file_gone = (
             file_needed and known.file is not None and not _is_whole(folder / known.file.name, known.file.size_bytes)
         )
@@ -128,14 +133,14 @@ def _is_whole(file: Path, size_bytes: int) -> bool:
 class _Stops:
     """When the work on one task is to end."""
 
-    def __init__(self, house: House) -> None:
-        """Follow the signals of the house."""
+    def __init__(self, soon: StopSignal, now: StopSignal) -> None:
+        """Follow the signals of the house, or of the work that this is a part of."""
         self.soon = StopSignal()
         """Raised when nothing more may be begun, and what can be continued later is broken off."""
         self.now = StopSignal()
         """Raised when everything is broken off."""
         self.now.on_raise(self.soon.raise_now)
-        self._forget = house.stop.on_raise(self.soon.raise_now), house.halt.on_raise(self.now.raise_now)
+        self._forget = soon.on_raise(self.soon.raise_now), now.on_raise(self.now.raise_now)
 
     def close(self) -> None:
         """Follow no more."""
@@ -155,7 +160,7 @@ class Executor:
 
     def run(self, unit: WorkUnit) -> Outcome:
         """Make every product of the unit's lane that does not exist yet; whatever happens is the outcome."""
-        stops = self._stops[unit.task.id] = _Stops(self._house)
+        stops = self._stops[unit.task.id] = _Stops(self._house.stop, self._house.halt)
         try:
             with bind_task(unit.task.id):
                 return self._fold(unit, stops)
@@ -230,7 +235,7 @@ class Executor:
 
 
 def _failed(unit: WorkUnit, stage: Stage, error: StageFailed) -> Failed:
-    failure = Failure.of(error, stage, unit.task.options.model)
+    failure = Failure.of(error, Stage(error.stage or stage), unit.task.options.model)
     return Failed(
         unit.task.id,
         unit.lane,
@@ -294,6 +299,26 @@ class _Context:
         child = self._house.zygote.fork(program)
         stop = self._stops.now if may_finish else self._stops.soon
         return child.run(request, on_line, Limits(timeout_s, stall_s), stop, self.begin)
+
+    @contextmanager
+    def beside(self, stage: Stage, work: Callable[[StageContext], object]) -> Iterator[None]:
+        outer, stops = self._stops, _Stops(self._stops.soon, self._stops.now)
+        context = _Context(self._house, self._unit, stage, stops)
+
+        def run() -> None:
+            try:
+                work(context)
+            except StageFailed as failure:
+                failure.stage = stage
+                raise
+
+        self._stops = stops
+        try:
+            with side_by_side(run, stops.now):
+                yield
+        finally:
+            self._stops = outer
+            stops.close()
 
     def recognize(self, request: Recognition, on_segments: Callable[[Sequence[Segment], float], None]) -> Recognized:
         if self._unit.recognizer is None:

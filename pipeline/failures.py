@@ -27,6 +27,8 @@ class StageFailed(TranscribedError):
         """Keep what is particular about this one, and for how many seconds the other side wants to be left alone."""
         super().__init__(detail)
         self.wish_s = wish_s
+        self.stage: str | None = None
+        """The stage it is of, if that is another than the one in hand."""
 
 
 class SourceForbidden(StageFailed):
@@ -123,7 +125,7 @@ class DownloadTruncated(StageFailed):
     cure = ("Submit it again; if it stays so, the file on the site is damaged.",
             "请重新提交；若仍然如此，网站上的文件已损坏。")  # fmt: skip
     retries = 2
-    spoils = ("file",)
+    spoils = ("file", "audio")
 
 
 class DownloadTooLarge(StageFailed):

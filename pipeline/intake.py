@@ -83,6 +83,8 @@ class Submission:
     model: str | None = None
     hotwords: str | None = None
     prompt: str | None = None
+    sequential: bool = False
+    word_times: bool = False
     proofread: bool = True
     summarize: bool = True
     script: Script | None = None
@@ -158,7 +160,7 @@ class Intake:
             ShuttingDown: the daemon takes no new work.
         """
         self._check_open()
-        if key and (known := await self._store.recall(key, self._clock())):
+        if key and (known := await self._store.recall(key)):
             return _as_before(known, owner)
         new = [NewTask(task, work_key(task)) for task in (self._task(each, owner) for each in wanted)]
         force = any(each.force for each in wanted)
@@ -263,6 +265,8 @@ class Intake:
             language=wanted.language or (None if transcribe.language == "auto" else transcribe.language),
             hotwords=wanted.hotwords,
             prompt=wanted.prompt,
+            sequential=wanted.sequential,
+            word_times=wanted.word_times,
             proofread=wanted.proofread,
             summarize=wanted.summarize,
             script=wanted.script or transcribe.script,

@@ -9,10 +9,10 @@ import asyncio
 import re
 import time
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from pipeline.config import LlmSettings, is_loopback_host
 from pipeline.core.retry import read_retry_after
@@ -34,7 +34,11 @@ SILENT_SHARE = 0.5
 """An endpoint that sends nothing for this share of ``llm.timeout_s`` is taken for dead."""
 LONGEST_WORDS = 300
 """Characters of what an endpoint says about its failure that are kept, for the log."""
+MOST_TOKENS = 1_000_000_000
+"""More than any question costs; an endpoint that says so is not believed."""
 
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""Characters of an answer that are no text, but may drive the terminal it is printed in."""
 _THOUGHTS = re.compile(r"\A.*</think>", re.DOTALL)
 """What models that think aloud put before their answer; some servers leave it there, with or without its start."""
 
@@ -133,16 +137,24 @@ class _Choice(BaseModel):
     finish_reason: str | None = None
 
 
+def _believed(count: object) -> int:
+    """Take a number of tokens; what is none costs nothing, for the answer beside it may be good."""
+    return int(count) if isinstance(count, int | float) and 0 <= count <= MOST_TOKENS else 0
+
+
+_Count = Annotated[int, BeforeValidator(_believed)]
+
+
 class _Tokens(BaseModel):
-    prompt_tokens: int = Field(0, ge=0)
-    completion_tokens: int = Field(0, ge=0)
+    prompt_tokens: _Count = 0
+    completion_tokens: _Count = 0
 
 
 class _Completion(BaseModel):
     """What we need of an answer."""
 
     choices: list[_Choice] = Field(min_length=1)
-    usage: _Tokens | None = None
+    usage: Annotated[_Tokens, BeforeValidator(lambda said: said if isinstance(said, dict) else {})] = _Tokens()
 
 
 def _read(content: bytes, model: str, spent: list[Usage]) -> Answer | TooLong:
@@ -152,10 +164,9 @@ def _read(content: bytes, model: str, spent: list[Usage]) -> Answer | TooLong:
     except ValidationError as error:
         what = error.errors(include_url=False, include_input=False)[0]["msg"]
         raise LlmGarbled(f"{model}: {what}: {_words(content.decode(errors='replace'))}") from None
-    if completion.usage:
-        spent.append(Usage(completion.usage.prompt_tokens, completion.usage.completion_tokens))
+    spent.append(Usage(completion.usage.prompt_tokens, completion.usage.completion_tokens))
     choice = completion.choices[0]
-    text = _THOUGHTS.sub("", choice.message.content or "").strip()
+    text = _CONTROL.sub("", _THOUGHTS.sub("", choice.message.content or "")).strip()
     match choice.finish_reason:
         case "length":
             return TooLong(model)

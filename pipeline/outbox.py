@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import structlog
 
+from pipeline.clock import Clock
 from pipeline.config import Live
 from pipeline.core.messages import Message
-from pipeline.pace import Clock
 from pipeline.ports import Channel, Receipt, RobotGone
 from pipeline.robot_lane import REMOVED, RobotLane
 from pipeline.service import Watch

@@ -2,42 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections import deque
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from pathlib import Path
 
+from pipeline.clock import Clock
 from pipeline.task_store import Moment, TaskStore
 
 WINDOW_S = 60.0
 """WeCom counts messages per robot in any sixty seconds."""
-
-_MACHINE_START = Path("/proc/sys/kernel/random/boot_id")
-
-
-def _machine_start() -> str:
-    """Name this start of the machine; empty where the system has no name for it."""
-    try:
-        return _MACHINE_START.read_text(encoding="ascii").strip()
-    except OSError:
-        return ""
-
-
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """Where delivery gets its time from: the machine, or in tests one that runs faster."""
-
-    wall: Callable[[], float] = time.time
-    uptime: Callable[[], float] = time.monotonic
-    """Seconds since the start of the machine, for every process of it the same."""
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    machine: str = field(default_factory=_machine_start)
-
-    def moment(self) -> Moment:
-        """Read the time."""
-        return Moment(self.wall(), self.uptime(), self.machine)
 
 
 class Pace:

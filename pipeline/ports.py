@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -36,11 +37,16 @@ class Recognition:
     """What the recognizer is asked for; the result starts after ``resume_after_s`` of the recording."""
 
     audio: Path
-    duration_s: float
+    """Its samples; while they are being decoded, ``task.GROWING`` stands behind the name."""
+    length_s: Callable[[], float]
+    """How long it is, as far as is known at the moment."""
     language: str | None
     hotwords: str | None
     prompt: str | None
     resume_after_s: float
+    sequential: bool = False
+    """Without batches, each window knowing the text before it."""
+    word_times: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +132,17 @@ class StageContext(Protocol):
             StageFailed: the failure the child named.
             ChildTimeout: it went over its time.
             ChildDied: it ended without a result.
+        """
+        ...
+
+    def beside(self, stage: Stage, work: Callable[[StageContext], object]) -> AbstractContextManager[None]:
+        """Do a part of another stage in a thread of its own while the block runs, and wait for it at the block's end.
+
+        Whichever of the two fails ends the other. What goes wrong with the work is a failure of its own stage.
+
+        Args:
+            stage: the stage that the work is a part of.
+            work: is given a context of its own.
         """
         ...
 

@@ -12,11 +12,12 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from pipeline.clock import Clock
 from pipeline.config import Live
 from pipeline.core.messages import Message, MessageState
 from pipeline.core.notices import continuation_notice
 from pipeline.log import bind_task
-from pipeline.pace import Clock, Pace
+from pipeline.pace import Pace
 from pipeline.ports import (
     Channel,
     InDoubt,

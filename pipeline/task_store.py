@@ -195,7 +195,7 @@ class TaskStore(Protocol):
         """
         ...
 
-    async def recall(self, key: RequestKey, now: float) -> Replayed | KeyTaken | None:
+    async def recall(self, key: RequestKey) -> Replayed | KeyTaken | None:
         """How a request of this key was answered; None if none was accepted in the last ``KEY_LIFE_S``."""
         ...
 
@@ -215,18 +215,18 @@ class TaskStore(Protocol):
 
         Args:
             lane: of the worker.
-            now: seconds since the epoch.
+            now: seconds since the epoch; whether the time of a task's next attempt has come, the store knows itself.
             task_id: of the one task that is wanted, if it is.
             hosts_left_alone: the next task is none whose media comes from these.
             device: where it was placed.
         """
         ...
 
-    async def waiting(self, lane: Lane, now: float, *, after: int = 0, limit: int = 100) -> list[Task]:
+    async def waiting(self, lane: Lane, *, after: int = 0, limit: int = 100) -> list[Task]:
         """Tasks that wait for this lane and may start, next first; TEXT by sequence, above ``after``."""
         ...
 
-    async def waiting_for_devices(self, now: float, *, each: int) -> list[Task]:
+    async def waiting_for_devices(self, each: int) -> list[Task]:
         """Of every model the first ``each`` tasks that wait for a device and may start, best first."""
         ...
 
@@ -237,7 +237,8 @@ class TaskStore(Protocol):
     async def save(self, settled: Settled, *, expected: Status, runs: Sequence[Run] = ()) -> bool:
         """Store a change and the runs that announce it, if the status is still ``expected``.
 
-        A task that is to be tried again waits at the end of its owner's line.
+        A task that is to be tried again waits at the end of its owner's line, as long as from ``updated_at`` to
+        ``not_before`` and no other time, even if somebody sets the clock.
         """
         ...
 

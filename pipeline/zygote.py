@@ -12,6 +12,7 @@ end the child ends its whole process group, grandchildren included.
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -61,6 +62,9 @@ def preload(names: Sequence[str]) -> None:
         module = importlib.import_module(name)
         if hasattr(module, "warm"):
             module.warm()
+    # A collection in a child would touch, and so copy, every page that it shares with this process.
+    gc.collect()
+    gc.freeze()
 
 
 def serve(control: socket.socket) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from pipeline.core.task import GROWING
 from pipeline.failures import (
     DecodeFailed,
     DiskFull,
@@ -36,7 +37,9 @@ Emit = Callable[[dict[str, Any]], None]
 
 
 def main(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
-    """Decode ``media_path`` into ``audio_path``; returns ``{"duration_s": float}``.
+    """Decode ``media_path`` into ``audio_path``; returns ``{"duration_s": float, "whole": bool}``.
+
+    With ``most_s``, only a recording that is no longer is kept; otherwise ``duration_s`` is what its file tells.
 
     Raises:
         StageFailed: the failure, by its name.
@@ -90,8 +93,8 @@ def _decode(
         raise MediaTooLong(f"{declared_s:.0f} s")
     samples = 0
     reported_s = 0.0
-    audio = Path(request["audio_path"])
-    draft = audio.with_name(f"{audio.name}.part")
+    audio, most_s = Path(request["audio_path"]), request["most_s"]
+    draft = audio.with_name(audio.name + GROWING)
     with draft.open("wb") as out:
         for plain in _plain_frames(av, container, stream):
             out.write(bytes(plain.planes[0])[: plain.samples * BYTES_PER_SAMPLE])
@@ -99,6 +102,9 @@ def _decode(
             done_s = samples / SAMPLE_RATE
             if done_s > limit_s:
                 raise MediaTooLong(f"more than {limit_s:.0f} s")
+            if most_s and done_s > most_s:
+                draft.unlink()
+                return {"duration_s": max(done_s, declared_s or 0.0), "whole": False}
             if done_s - reported_s >= REPORT_EVERY_S:
                 reported_s = done_s
                 emit({"done_s": done_s, "total_s": declared_s})
@@ -109,7 +115,7 @@ def _decode(
         raise DownloadTruncated(f"{done_s:.0f} s of {declared_s:.0f} s")
     draft.replace(audio)
     make_durable(audio)
-    return {"duration_s": done_s}
+    return {"duration_s": done_s, "whole": True}
 
 
 def _declared(av: Any, container: Any, stream: Any) -> float | None:  # noqa: ANN401 - PyAV's

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 
-from pipeline.core.task import Artifacts, Lane, LayerState, Stage, TaskWarning, TranscriptInfo
+from pipeline.core.task import GROWING, Artifacts, Audio, Lane, LayerState, Stage, TaskWarning, TranscriptInfo
 from pipeline.core.transcript import Segment
 from pipeline.failures import InternalFailure
 from pipeline.ports import Made, Recognition, StageContext
+from stages._sound import decode
 
 NO_SPEECH = TaskWarning(
     "no_speech",
@@ -38,36 +41,63 @@ class Transcribe:
         if audio is None:
             raise InternalFailure("there is no audio")
         stored = ctx.segments()
-        meter = _Meter(ctx, audio.duration_s, stored)
-        heard = ctx.recognize(
-            Recognition(
-                audio=ctx.work / audio.name,
-                duration_s=audio.duration_s,
-                language=ctx.task.options.language,
-                hotwords=ctx.task.options.hotwords,
-                prompt=ctx.task.options.prompt,
-                resume_after_s=stored[-1].end if stored else 0.0,
-            ),
-            meter.take,
-        )
+        length = _Length(audio.duration_s)
+        meter = _Meter(ctx, length, stored)
+        with nullcontext() if audio.whole else _decoding(ctx, artifacts, audio, length):
+            heard = ctx.recognize(
+                Recognition(
+                    audio=ctx.work / audio.name,
+                    length_s=lambda: length.seconds,
+                    language=ctx.task.options.language,
+                    hotwords=ctx.task.options.hotwords,
+                    prompt=ctx.task.options.prompt,
+                    resume_after_s=stored[-1].end if stored else 0.0,
+                    sequential=ctx.task.options.sequential,
+                    word_times=ctx.task.options.word_times,
+                ),
+                meter.take,
+            )
         info = TranscriptInfo(
             language=heard.language,
             source="asr",
             model=heard.model,
             device=heard.device,
-            duration_s=audio.duration_s,
+            duration_s=length.seconds,
             segment_count=meter.count,
         )
         warnings = (*(() if meter.count else (NO_SPEECH,)), *((SHORT,) if heard.is_short else ()))
         return Made(info, layer=("transcript", LayerState.DONE), warnings=warnings)
 
 
+@dataclass(slots=True)
+class _Length:
+    """How long the recording is; of one that is still being decoded, what is known so far."""
+
+    seconds: float
+
+    def reach(self, line: Mapping[str, float]) -> None:
+        """Take how far the decoder has come; what the file tells may be too little."""
+        self.seconds = max(self.seconds, line["done_s"])
+
+
+def _decoding(ctx: StageContext, artifacts: Artifacts, audio: Audio, length: _Length) -> AbstractContextManager[None]:
+    """Decode the recording while it is heard; whatever is left of an earlier attempt is not."""
+    sound = ctx.work / audio.name
+    sound.unlink(missing_ok=True)
+    sound.with_name(audio.name + GROWING).write_bytes(b"")
+
+    def work(beside: StageContext) -> None:
+        length.seconds = decode(beside, artifacts, length.reach).duration_s
+
+    return ctx.beside(Stage.DECODE, work)
+
+
 class _Meter:
     """Numbers and stores segments as they come, and says how far and how fast it goes."""
 
-    def __init__(self, ctx: StageContext, duration_s: float, stored: Sequence[Segment]) -> None:
+    def __init__(self, ctx: StageContext, length: _Length, stored: Sequence[Segment]) -> None:
         self._ctx = ctx
-        self._duration_s = duration_s
+        self._length = length
         self._began = time.monotonic()
         self._from_s = stored[-1].end if stored else 0.0
         self.count = len(stored)
@@ -81,12 +111,12 @@ class _Meter:
         if numbered:
             self._ctx.checkpoint(numbered)
             self.count += len(numbered)
-        took_s = time.monotonic() - self._began
+        took_s, length_s = time.monotonic() - self._began, max(self._length.seconds, done_s)
         speed = (done_s - self._from_s) / took_s if took_s > 0 else None
         self._ctx.report(
-            done_s / self._duration_s if self._duration_s else 1.0,
+            done_s / length_s if length_s else 1.0,
             source_done_s=done_s,
-            source_total_s=self._duration_s,
+            source_total_s=length_s,
             speed=speed,
-            eta_s=(self._duration_s - done_s) / speed if speed else None,
+            eta_s=(length_s - done_s) / speed if speed else None,
         )

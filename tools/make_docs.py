@@ -48,8 +48,8 @@ Keys marked ↻ take effect when the daemon gets SIGHUP (`kill -HUP`, `systemctl
 again and, if all of it is valid, puts these into force; the log names those that changed and those that need a restart.
 If anything is wrong with it, the log names every mistake and nothing changes.
 
-Keys marked ° are taken but not in effect yet: what they set is not built. The daemon names those that are set
-to something else than their default when it starts.
+Keys marked ° are taken but not in effect yet: what they set is not built. The daemon names those that
+are set when it starts.
 """
 
 

@@ -43,6 +43,12 @@ examples:
   run_daemon.py doctor                                      find out why something does not work
   run_daemon.py COMMAND --help                              the options of a command, with examples"""
 
+_SERVE_EXAMPLES = """\
+examples:
+  run_daemon.py serve                      run the daemon with config.json, until Ctrl-C
+  run_daemon.py serve --config other.json  with another configuration
+  run_daemon.py serve --port 8001          on another port than it says"""
+
 
 class Command(Protocol):
     """What the file of a command offers."""
@@ -61,7 +67,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         description=_DESCRIPTION,
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        parents=[config_option(), _daemon_options()],
+        parents=[_config_option(), _daemon_options()],
     )
     parser.set_defaults(config=Path("config.json"), host=None, port=None)
     parser.add_argument("--check-config", action="store_true", help="read the configuration, say what is wrong, end")
@@ -74,15 +80,25 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
             help=summary,
             description=f"{summary[0].upper()}{summary[1:]}.",
             formatter_class=argparse.RawDescriptionHelpFormatter,
-            parents=[config_option(), _daemon_options()] if name == "serve" else [config_option()],
+            parents=[_config_option(), _daemon_options()] if name == "serve" else [_config_option()],
         )
-        # Whatever is named may be the command; what is not, is not.
-        if name in argv and name != "serve":
+        if name == "serve":
+            command.epilog = _SERVE_EXAMPLES
+        elif name in argv:  # whatever is named may be the command; what is not, is not
             _file_of(name).add_arguments(command)
     return parser.parse_args(argv)
 
 
-def config_option() -> argparse.ArgumentParser:
+def add_action(
+    actions: argparse._SubParsersAction[argparse.ArgumentParser], name: str, summary: str
+) -> argparse.ArgumentParser:
+    """Add an action to a command that has several, such as ``new`` to ``token``."""
+    return actions.add_parser(
+        name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.", parents=[_config_option()]
+    )
+
+
+def _config_option() -> argparse.ArgumentParser:
     """Make the option that may stand before a command, after it, and after its action; for ``parents``."""
     option = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     option.add_argument("--config", type=Path, metavar="FILE", help="configuration file (default: config.json)")

@@ -6,7 +6,8 @@ import argparse
 import sys
 
 from pipeline.cli import FAILED, FINE
-from pipeline.cli.commands import LoadSettings, config_option
+from pipeline.cli._bars import Bar, Board
+from pipeline.cli.commands import LoadSettings, add_action
 from pipeline.config import Settings
 from pipeline.engine import model_fetch
 from pipeline.engine.devices import find_devices
@@ -24,10 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command and its arguments."""
     parser.epilog = _EXAMPLES
     actions = parser.add_subparsers(dest="action", required=True, metavar="list | fetch NAME")
-    options = [config_option()]
-    actions.add_parser("list", parents=options, help="the models named in the configuration and whether they are here")
-    fetch = actions.add_parser("fetch", parents=options, help="fetch a model from the hub into its cache")
-    fetch.add_argument("name", help="its name, such as small or large-v3-turbo")
+    add_action(actions, "list", "list the models named in the configuration and whether they are here")
+    fetch = add_action(actions, "fetch", "fetch a model from the hub into its cache")
+    fetch.add_argument("name", metavar="NAME", help="its name, such as small or large-v3-turbo")
 
 
 def run(arguments: argparse.Namespace, load: LoadSettings) -> int:
@@ -59,10 +59,18 @@ def _fetch(name: str) -> int:
     if local_folder(name) is not None:
         print(f"{name} is here already: {local_folder(name)}")
         return FINE
+    board = Board(sys.stderr)
     try:
-        found = model_fetch.main({"name": name}, lambda _: print(f"fetching {name} …", file=sys.stderr))
+        found = model_fetch.main({"name": name}, lambda progress: board.draw([_bar(name, **progress)]))
     except ModelMissing as error:
         print(f"{error.message}\n{error.localized}", file=sys.stderr)
         return FAILED
     print(found["folder"])
     return FINE
+
+
+def _bar(name: str, *, bytes_done: int, bytes_total: int) -> Bar:
+    percent = 100 * bytes_done / max(1, bytes_total)
+    return Bar(
+        name, percent, "fetching", f"{bytes_done / 2**20:.0f} of {bytes_total / 2**20:.0f} MB" if bytes_total else ""
+    )

@@ -86,7 +86,10 @@ def _submit(client: Client, url: str, fields: Json, wait: bool) -> str | None:  
     try:
         data = client.upload(file, fields) if _is_file(file) else client.submit({"url": url, **fields})
     except Refused as refusal:
-        print(f"{url}: {refusal.message}", refusal.localized, sep="\n", file=sys.stderr)
+        # A name that was mistyped is sent as an address; it should not be taken for one by its owner, too.
+        no_file = ("", "") if "://" in url else (" There is no such file here either.", "本机也没有这个文件。")
+        told = (f"{url}: {refusal.message}{no_file[0]}", f"{refusal.localized}{no_file[1]}")
+        print(*told, sep="\n", file=sys.stderr)
         return None
     known = "  (the same work is already there; --force does it again)" if data["duplicate_of"] else ""
     print(f"{data['task_id']}  {url}{known}", file=sys.stderr if wait else sys.stdout)

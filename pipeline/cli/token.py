@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from pipeline.cli import FINE
-from pipeline.cli.commands import LoadSettings, config_option
+from pipeline.cli.commands import LoadSettings, add_action
 from pipeline.errors import CommandFailed
 from pipeline.keyring import DEFAULT_OWNER, NAME, MadeTokens, digest_of, new_token
 from pipeline.log import set_up_for_command
@@ -25,11 +25,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command and its arguments."""
     parser.epilog = _EXAMPLES
     actions = parser.add_subparsers(dest="action", required=True, metavar="new NAME | list | revoke NAME")
-    options = [config_option()]
-    new = actions.add_parser("new", parents=options, help="make a token and show it, this once")
+    new = add_action(actions, "new", "make a token and show it, this once")
     new.add_argument("name", type=_name, metavar="NAME", help="1 to 64 letters, digits or _ . -")
-    actions.add_parser("list", parents=options, help="the names of the tokens that were made")
-    revoke = actions.add_parser("revoke", parents=options, help="take a token back")
+    add_action(actions, "list", "list the names of the tokens that were made")
+    revoke = add_action(actions, "revoke", "take a token back")
     revoke.add_argument("name", metavar="NAME", help="name of the token")
 
 

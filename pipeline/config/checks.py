@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 from collections.abc import Iterator
-from operator import attrgetter
 
 from pydantic import BaseModel, SecretStr
 
@@ -23,10 +23,18 @@ NOT_IN_EFFECT = frozenset({
 })  # fmt: skip
 
 
+SHORTEST_OPEN_TOKEN = 8
+"""Characters of a token that other machines can try; on this machine any will do."""
+
+
 def not_in_effect(settings: Settings) -> tuple[str, ...]:
-    """Name the keys that are set to something else than their default although nothing uses them yet."""
-    defaults = Settings()
-    return tuple(key for key in sorted(NOT_IN_EFFECT) if attrgetter(key)(settings) != attrgetter(key)(defaults))
+    """Name the keys that the configuration sets, to whatever value, although nothing uses them yet."""
+    return tuple(key for key in sorted(NOT_IN_EFFECT) if _is_set(settings, key))
+
+
+def _is_set(settings: Settings, dotted: str) -> bool:
+    section, _, key = dotted.partition(".")
+    return key in getattr(settings, section).model_fields_set
 
 
 def secrets_of(settings: BaseModel) -> Iterator[str]:
@@ -50,7 +58,7 @@ def is_loopback_host(host: str) -> bool:
 
 
 def check_exposure(settings: Settings, *, has_made_tokens: bool) -> None:
-    """Refuse to listen to other machines while nobody has chosen a token.
+    """Refuse to listen to other machines while nobody has chosen a token, or one that can be guessed.
 
     Args:
         settings: host and configured tokens.
@@ -59,12 +67,22 @@ def check_exposure(settings: Settings, *, has_made_tokens: bool) -> None:
     Raises:
         ConfigInvalid: other machines could reach the daemon.
     """
-    host = settings.api.host
-    if is_loopback_host(host) or settings.api.tokens or has_made_tokens:
+    host, tokens = settings.api.host, settings.api.tokens
+    if is_loopback_host(host):
+        return
+    if any(len(token.get_secret_value()) < SHORTEST_OPEN_TOKEN for token in tokens):
+        raise ConfigInvalid(
+            [
+                f"api.auth_token: other machines can reach api.host = {json.dumps(host)}, so each token must have at "
+                f"least {SHORTEST_OPEN_TOKEN} characters"
+                f" · 其他机器可以访问 api.host，每个令牌至少需要 {SHORTEST_OPEN_TOKEN} 个字符"
+            ]
+        )
+    if tokens or has_made_tokens:
         return
     raise ConfigInvalid(
         [
-            f"api.host = {host!r}: other machines can reach this address, so a token must be set first: "
+            f"api.host = {json.dumps(host)}: other machines can reach this address, so a token must be set first: "
             "set api.auth_token, or run 'python run_daemon.py token new NAME'"
             " · 其他机器可以访问这个地址，必须先设置令牌："
             "请设置 api.auth_token，或运行 python run_daemon.py token new NAME"

@@ -64,8 +64,8 @@ class ApiSettings(Section):
         (),
         json_schema_extra={"default": ""},
         description=(
-            "Token that callers send, or a list of several, each of at least 8 printable ASCII characters; "
-            "empty: one is made at first start and kept in the data folder."
+            "Token that callers send, or a list of several, each of printable ASCII characters, at least 8 of them if "
+            "api.host is open to other machines; empty: one is made at first start and kept in the data folder."
         ),
     )
     max_body_mb: int = Field(1, ge=1, le=1024, description="Largest JSON body of a request, in MiB.")
@@ -80,7 +80,7 @@ class ApiSettings(Section):
 class ConcurrentSettings(Section):
     """How many videos are taken at a time."""
 
-    max_workers: int = Field(3, ge=1, le=64, description="Videos that are downloaded and prepared at the same time.")
+    max_workers: int = Field(3, ge=1, le=256, description="Videos that are downloaded and prepared at the same time.")
     queue_size: int = Field(
         10,
         ge=0,
@@ -92,7 +92,7 @@ class ConcurrentSettings(Section):
 class DownloadSettings(Section):
     """What may be downloaded, from where, and how long it may take."""
 
-    timeout_s: float = Field(1800, ge=1, le=86_400, description="Longest time one download may take, in seconds.")
+    timeout_s: float = Field(1800, ge=0.1, le=86_400, description="Longest time one download may take, in seconds.")
     stall_s: float = Field(60, ge=0.1, le=3600, description="Longest time without a new byte, in seconds.")
     max_mb: int = Field(4096, ge=1, le=1_048_576, description="Largest file that is downloaded, in MiB.")
     max_duration_s: float = Field(21_600, ge=1, le=604_800, description="Longest video that is taken, in seconds.")
@@ -168,10 +168,10 @@ class SchedulerSettings(Section):
         2, ge=0.05, le=60, description="Seconds after which the scheduler looks again even if nothing happened."
     )
     performance_monitor_interval_s: float = Field(
-        30, ge=1, le=3600, description="Seconds between two records of queue, running tasks and load."
+        30, ge=0.1, le=3600, description="Seconds between two records of queue, running tasks and load."
     )
     gpu_monitor_interval_s: float = Field(
-        5, ge=0.5, le=3600, description="Seconds between two readings of the devices."
+        5, ge=0.1, le=3600, description="Seconds between two readings of the devices."
     )
     batch_timeout_s: float = Field(
         5, ge=0, le=600, description="Seconds a task waits at most for others to start together with it."
@@ -219,7 +219,7 @@ class LlmSettings(Section):
     )
     timeout_s: float = Field(
         300,
-        ge=1,
+        ge=0.1,
         le=3600,
         description="Longest time for one answer, in seconds, with everything that is tried for it; an endpoint that "
         "is silent for half of it is asked again.",
@@ -276,7 +276,7 @@ class WechatSettings(Section):
     per_minute: int = Field(
         18,
         ge=1,
-        le=1200,
+        le=100_000,
         description="Messages that one robot is sent in 60 seconds; WeCom itself refuses more than 20.",
     )
     notify: Literal["all", "final", "none"] = Field(

@@ -235,10 +235,10 @@ def _content(path: Path) -> str:
 
 
 def _token(secret: SecretStr) -> SecretStr:
-    if not re.fullmatch(r"[!-~]{8,}", secret.get_secret_value()):
+    if not re.fullmatch(r"[!-~]+", secret.get_secret_value()):
         raise expected(
-            "a token of at least 8 printable ASCII characters without spaces",
-            "至少 8 个可打印 ASCII 字符的令牌，不含空格",
+            "a token of printable ASCII characters without spaces",
+            "由可打印 ASCII 字符组成、不含空格的令牌",
         )
     return secret
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
-# A link in a text begins after a space or a non-ASCII character, with at most one mark between (链接:https://…).
-# So the inner address of "concat:http://…" or "hls+http://…" is no link: those are addresses of another scheme.
+# A link in a text begins at the text's start, after a space or after a non-ASCII character, with at most one mark
+# between (链接:https://…). So the inner address of "concat:http://…" or "hls+http://…" is no link: those are of another
+# scheme.
 _LINK = re.compile(
-    r"[^!-~](?P<mark>[:(\[<\"']?)(?P<link>https?://[^\s，。！？；、（）【】《》「」『』“”]+)",
+    r"(?:\A|[^!-~])(?P<mark>[:(\[<\"']?)(?P<link>https?://[^\s，。！？；、（）【】《》「」『』“”]+)",
     re.IGNORECASE | re.ASCII,
 )
 _CLOSING = {"(": ")", "[": "]", "<": ">", '"': '"', "'": "'"}
@@ -22,7 +23,7 @@ def first_link(text: str) -> str:
     Args:
         text: what was pasted, of any length. The answer still has to pass ``addresses.check_address``.
     """
-    text = text.strip(" ")
+    text = text.strip(" \t\r\n")
     if _ADDRESS_START.match(text):
         leading = _LEADING_LINK.match(text)
         return leading[1] if leading else text

@@ -102,6 +102,9 @@ class Options:
     language: str | None = None
     hotwords: str | None = None
     prompt: str | None = None
+    sequential: bool = False
+    """Recognize one window after the other, each with the text before it, instead of many at once."""
+    word_times: bool = False
     proofread: bool = True
     summarize: bool = True
     script: Script = "simplified"
@@ -163,12 +166,19 @@ class MediaFile:
     size_bytes: int
 
 
+GROWING = ".part"
+"""Behind the name of a file of sound for as long as it is being written: whoever reads it meanwhile waits for more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Audio:
     """The sound as 16 kHz mono s16le (product of ``decode``), named relative to the work folder."""
 
     name: str
     duration_s: float
+    """Of one that is not whole yet, as far as its file tells."""
+    whole: bool = True
+    """Whether all of it is there. Of a long recording only the beginning was tried: it is decoded while it is heard."""
 
     @property
     def size_bytes(self) -> int:

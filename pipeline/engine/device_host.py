@@ -22,7 +22,7 @@ from pipeline.core.device import Device
 from pipeline.core.memory import compute_types
 from pipeline.core.placement import Placement
 from pipeline.core.task import Task
-from pipeline.core.transcript import Segment
+from pipeline.core.transcript import Segment, Word
 from pipeline.failures import (
     EngineDied,
     EngineFailed,
@@ -204,6 +204,8 @@ class DeviceHost:
             "prompt": request.prompt,
             "priority": int(task.priority),
             "resume_after_s": request.resume_after_s,
+            "sequential": request.sequential,
+            "word_times": request.word_times,
         }
 
     def _follow(
@@ -214,15 +216,14 @@ class DeviceHost:
         request: Recognition,
         on_segments: Callable[[Sequence[Segment], float], None],
     ) -> Recognized:
-        limit_s = max(self.least_limit_s, self._settings.transcribe.max_factor * request.duration_s)
-        deadline = time.monotonic() + limit_s
-        for lines in self._read(connection, deadline, limit_s):
+        factor = self._settings.transcribe.max_factor
+        for lines in self._read(connection, lambda: max(self.least_limit_s, factor * request.length_s())):
             for line in lines:
                 if "error" in line:
                     raise _ERRORS.get(line["error"], EngineFailed)(line["detail"])
             news = [line for line in lines if "segments" in line]
             if news:
-                segments = [Segment(0, *parts) for line in news for parts in line["segments"]]
+                segments = [_segment(*parts) for line in news for parts in line["segments"]]
                 on_segments(segments, news[-1]["done_s"])
             if "done" in lines[-1]:
                 return self._done(lines[-1], program, place)
@@ -235,11 +236,11 @@ class DeviceHost:
         is_short = line["batch"] < place.batch or place.compute_types != usual
         return Recognized(line["language"], place.model, self._device, is_short)
 
-    def _read(self, connection: socket.socket, deadline: float, limit_s: float) -> Iterator[list[dict[str, Any]]]:
+    def _read(self, connection: socket.socket, limit_s: Callable[[], float]) -> Iterator[list[dict[str, Any]]]:
         """Yield whatever lines have come, together, until the other side closes."""
-        stall_s = self._settings.transcribe.stall_s
+        stall_s, began = self._settings.transcribe.stall_s, time.monotonic()
         rest = b""
-        while (left_s := deadline - time.monotonic()) > 0:
+        while (left_s := began + limit_s() - time.monotonic()) > 0:
             connection.settimeout(min(stall_s, left_s))
             try:
                 piece = connection.recv(65536)
@@ -252,7 +253,7 @@ class DeviceHost:
             *lines, rest = (rest + piece).split(b"\n")
             if lines:
                 yield [json.loads(line) for line in lines]
-        raise TranscribeTimeout(f"{limit_s:.0f} s")
+        raise TranscribeTimeout(f"{limit_s():.0f} s")
 
     def _connect(self, place: Placement, stop: StopSignal) -> tuple[Program, socket.socket]:
         with self._lock:
@@ -350,6 +351,11 @@ def hosts_of(
         device.id: DeviceHost(device, sockets / f"{place}.sock", shelf, settings, roster, program, tell)
         for place, device in enumerate(devices)
     }
+
+
+def _segment(start: float, end: float, text: str, words: Sequence[Sequence[Any]] = ()) -> Segment:
+    """A segment as the recognizer tells it, not numbered yet."""
+    return Segment(0, start, end, text, tuple(Word(*word) for word in words))
 
 
 def _threads() -> dict[str, str]:

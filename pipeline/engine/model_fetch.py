@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,19 +11,29 @@ from pipeline.failures import ModelMissing
 
 Emit = Callable[[dict[str, Any]], None]
 
+TELL_EVERY_S = 0.5
+FILES = ("config.json", "preprocessor_config.json", "model.bin", "tokenizer.json", "vocabulary.*")
+"""What of a repository faster-whisper reads."""
+
 
 def main(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
-    """Return ``{"folder": path}`` of the model named ``name``; says ``{"fetching": name}`` before it goes out.
+    """Return ``{"folder": path}`` of the model named ``name``.
+
+    From when it goes out it says ``{"bytes_done": …, "bytes_total": …}`` twice a second; the total is 0 until the hub
+    has said it.
 
     Raises:
         ModelMissing: it is not in the cache and the hub does not give it.
     """
     name = request["name"]
+    repository = _repository(name)
     try:
-        return {"folder": str(cached(name))}
+        return {"folder": _ask_hub(name, repository, local_files_only=True)}
     except ModelMissing:
-        emit({"fetching": name})
-    return {"folder": str(_ask_hub(name, local_only=False))}
+        emit({"bytes_done": 0, "bytes_total": 0})
+    wanted = _ask_hub(name, repository, dry_run=True)
+    total = sum(file.file_size for file in wanted if file.will_download)
+    return {"folder": _ask_hub(name, repository, _Progress(total, emit).tell)}
 
 
 def cached(name: str) -> Path:
@@ -32,15 +42,63 @@ def cached(name: str) -> Path:
     Raises:
         ModelMissing: it is not there.
     """
-    return _ask_hub(name, local_only=True)
+    return Path(_ask_hub(name, _repository(name), local_files_only=True))
 
 
-def _ask_hub(name: str, *, local_only: bool) -> Path:
-    os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
-    from faster_whisper.utils import download_model  # noqa: PLC0415 - heavy: only here, and only in this child
+def _repository(name: str) -> str:
+    """Name the hub's repository of a model."""
+    # Heavy: only in this child. The table of names is the library's own, and has no public name.
+    from faster_whisper.utils import _MODELS  # noqa: PLC0415
+
+    repository: str | None = name if "/" in name else _MODELS.get(name)
+    if repository is None:
+        raise ModelMissing(f"{name}: no folder, and none of {', '.join(_MODELS)}")
+    return repository
+
+
+def _ask_hub(name: str, repository: str, tell: Callable[[int], None] | None = None, **how: bool) -> Any:  # noqa: ANN401 - a folder, or with ``dry_run`` a list of files
+    from huggingface_hub import snapshot_download  # noqa: PLC0415 - as heavy
 
     try:
-        return Path(download_model(name, local_files_only=local_only))
+        return snapshot_download(repository, allow_patterns=list(FILES), tqdm_class=_silent_bars(tell), **how)
     except Exception as error:
-        said = str(error).splitlines() or [type(error).__name__]
-        raise ModelMissing(f"{name}: {said[0][:200]}") from error
+        why = error.__cause__ or error  # what the client made of it depends on what it was asked for
+        said = str(why).partition("\n")[0][:200]
+        raise ModelMissing(f"{name}: {type(why).__name__}: {said}") from error
+
+
+class _Progress:
+    """Says how many bytes are here, not too often."""
+
+    def __init__(self, total: int, emit: Emit) -> None:
+        """Begin with nothing of ``total`` bytes."""
+        self._total = total
+        self._emit = emit
+        self._told_at = float("-inf")
+
+    def tell(self, done: int) -> None:
+        """So many are here by now."""
+        now = time.monotonic()
+        if done >= self._total or now - self._told_at >= TELL_EVERY_S:
+            self._told_at = now
+            self._emit({"bytes_done": min(done, self._total), "bytes_total": self._total})
+
+
+def _silent_bars(tell: Callable[[int], None] | None) -> type:
+    """Make what stands where the hub's client would draw its bars: nothing is drawn, the bytes so far are told."""
+    from tqdm import tqdm  # noqa: PLC0415 - the hub's client brings it, and is loaded as late
+
+    # Nothing is known of the library's types.
+    class Bar(tqdm):  # type: ignore[misc]
+        def __init__(self, *args: object, **options: Any) -> None:  # noqa: ANN401 - as tqdm takes them
+            super().__init__(*args, **options | {"disable": True})
+            # Two bars count bytes, those that arrive and those that are written; another one counts files.
+            self._counts_bytes = options.get("unit") == "B"
+            self._done = 0
+
+        def update(self, n: float | None = 1) -> None:
+            if tell is not None and self._counts_bytes:
+                self._done += int(n or 0)
+                tell(self._done)
+
+    return Bar

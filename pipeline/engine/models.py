@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 
@@ -50,6 +50,25 @@ def local_folder(name: str) -> Path | None:
     return folder if (folder / "model.bin").is_file() else None
 
 
+class _Diary:
+    """Writes into the log how far a fetch is: that it begins, then at every tenth."""
+
+    def __init__(self, name: str) -> None:
+        """Take the model's name; nothing is written yet."""
+        self._name = name
+        self._tenths = -1
+
+    def note(self, progress: Mapping[str, int]) -> None:
+        """Note what the child says; see ``model_fetch``."""
+        done, total = progress["bytes_done"], progress["bytes_total"]
+        tenths = done * 10 // max(1, total)
+        if self._tenths < 0:
+            log.warning("fetching model", model=self._name)
+        elif tenths > self._tenths:
+            log.info("fetching model", model=self._name, percent=tenths * 10, of_mb=total // 2**20)
+        self._tenths = max(self._tenths, tenths)
+
+
 class ModelShelf:
     """Knows which models are here and fetches those that are not, each once at a time, in a child.
 
@@ -93,7 +112,7 @@ class ModelShelf:
         child = self._zygote.fork("pipeline.engine.model_fetch")
         limits = Limits(FETCH_TIMEOUT_S)
         try:
-            found = child.run({"name": name}, lambda _: log.warning("fetching model", model=name), limits, self._stop)
+            found = child.run({"name": name}, _Diary(name).note, limits, self._stop)
         except (StageFailed, Interrupted) as error:
             return error
         except (ChildDied, ChildTimeout) as error:

@@ -6,19 +6,24 @@ Memory does not grow with the length of the recording: one window is held at a t
 from __future__ import annotations
 
 import itertools
+import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
+from pipeline.core.task import GROWING
 from pipeline.engine.whisper import speech_in
 
 SAMPLE_RATE = 16_000
 BYTES_PER_SAMPLE = 2
 FIRST_WINDOW_S, WINDOW_S = 60, 600
 """Seconds searched for speech at a time. The first window is short, so that the first words come early."""
+STRETCH_S = 300
+"""Seconds that the sequential way hears as one: it takes a megabyte of memory for each of them."""
 PAUSE_MS = 64
 """Milliseconds of silence that end a span: two of the detector's frames. More spans fill chunks better."""
 PAD_S = 0.4
@@ -82,13 +87,31 @@ class Chunk:
 
 
 class Recording:
-    """16 kHz mono s16le sound in a file."""
+    """16 kHz mono s16le sound in a file, which may still be growing."""
 
-    def __init__(self, path: Path, start_s: float = 0.0) -> None:
-        """Begin at ``start_s`` seconds."""
+    def __init__(self, path: Path, start_s: float = 0.0, wait: Callable[[], object] = lambda: None) -> None:
+        """Begin at ``start_s`` seconds.
+
+        Args:
+            path: of the samples; while they are being written, ``GROWING`` stands behind its name.
+            start_s: where to begin.
+            wait: waits a moment, as often as sound is needed that is not there yet; it may raise.
+        """
         self._path = path
         self._start = round(start_s * SAMPLE_RATE)
-        self.length = path.stat().st_size // BYTES_PER_SAMPLE
+        self._wait = wait
+        try:
+            self._file = path.with_name(path.name + GROWING).open("rb")
+        except FileNotFoundError:
+            self._file = path.open("rb")  # in this order: it may get its name at any moment
+
+    def __enter__(self) -> Self:
+        """Read from it as long as the block runs."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Read no more."""
+        self._file.close()
 
     def chunks(self, most_s: float) -> Iterator[Chunk | float]:
         """Yield chunks of at most ``most_s`` seconds in order, and how far the search has come, in seconds.
@@ -98,19 +121,41 @@ class Recording:
         """
         most = round(most_s * SAMPLE_RATE)
         waiting: list[Span] = []
-        at, size = self._start, FIRST_WINDOW_S
-        while at < self.length:
-            window = self._read(at, size * SAMPLE_RATE)
-            is_last = at + len(window) >= self.length
-            found = [replace(span, start=at + span.start, end=at + span.end) for span in find_speech(window)]
-            spans, following = _complete(found, at, at + len(window), is_last=is_last)
+        for spans, following in self._windows(FIRST_WINDOW_S, WINDOW_S):
             chunks, waiting = pack([*waiting, *spans], most, self._quietest)
             yield from chunks
-            at, size = following, WINDOW_S
             if not waiting:
-                yield at / SAMPLE_RATE
+                yield following / SAMPLE_RATE
         if waiting:
             yield Chunk(tuple(waiting))
+
+    def stretches(self) -> Iterator[Span]:
+        """Yield stretches in which someone speaks, silence included, in order; each ends in a pause if there is one."""
+        at = self._start
+        for spans, following in self._windows(STRETCH_S, STRETCH_S):
+            if spans:
+                yield Span(at, following)
+            at = following
+
+    def _windows(self, first_s: int, size_s: int) -> Iterator[tuple[list[Span], int]]:
+        """Yield the spans of speech of one window after the other, and where the next window begins."""
+        at, size, is_last = self._start, first_s * SAMPLE_RATE, False
+        while not is_last:
+            is_last = self._await(at + size)
+            window = self._read(at, size)
+            found = [replace(span, start=at + span.start, end=at + span.end) for span in find_speech(window)]
+            spans, following = _complete(found, at, at + len(window), is_last=is_last)
+            yield spans, following
+            at, size = following, size_s * SAMPLE_RATE
+
+    def _await(self, place: int) -> bool:
+        """Wait until there is sound up to a place; returns whether it ends there or earlier."""
+        while True:
+            is_whole = self._path.exists()  # asked first: from then on its length is final
+            length = os.fstat(self._file.fileno()).st_size // BYTES_PER_SAMPLE
+            if is_whole or length >= place:
+                return is_whole and length <= place
+            self._wait()
 
     def samples(self, chunk: Chunk) -> np.ndarray:
         """Read the sound of a chunk, as float32 samples."""
@@ -124,8 +169,8 @@ class Recording:
         return start + int(energy.argmin()) + width // 2 if len(energy) else (start + end) // 2
 
     def _read(self, start: int, count: int) -> np.ndarray:
-        raw = np.fromfile(self._path, dtype="<i2", count=count, offset=start * BYTES_PER_SAMPLE)
-        return raw.astype(np.float32) / 32768.0
+        raw = os.pread(self._file.fileno(), count * BYTES_PER_SAMPLE, start * BYTES_PER_SAMPLE)
+        return np.frombuffer(raw, dtype="<i2", count=len(raw) // BYTES_PER_SAMPLE).astype(np.float32) / 32768.0
 
 
 def find_speech(window: np.ndarray) -> list[Span]:

@@ -7,9 +7,8 @@ last timestamp is kept, and a doubtful chunk is decoded again at a higher temper
 from __future__ import annotations
 
 import os
-import zlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import ctranslate2
@@ -17,20 +16,15 @@ import numpy as np
 from faster_whisper import WhisperModel
 from faster_whisper.audio import pad_or_trim
 from faster_whisper.tokenizer import Tokenizer
+from faster_whisper.transcribe import merge_punctuations
 from faster_whisper.vad import VadOptions, get_speech_timestamps
 
+from pipeline.core.transcript import Word
+from pipeline.engine.heard import Aligned, Heard, Sentence, split
+
 BEAMS = 5
-TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
-"""A chunk whose text is doubtful at one is decoded at the next; the limits below are those of
-Whisper (its paper, section 4.5)."""
-MOST_COMPRESSIBLE = 2.4
-"""A text that compresses better than this repeats itself."""
-LEAST_LOGPROB = -1.0
-"""A text whose tokens are less likely than this on average is doubtful."""
-NO_SPEECH = 0.6
-"""With at least this probability of no speech, a doubtful text is none."""
-TOKEN_S = 0.02
-"""Seconds between two timestamp tokens."""
+OPENING, CLOSING = "\"'“¿([{-", "\"'.。,，!！?？:：”)]}、"
+"""Signs that belong to the word behind them, and to the one before them."""
 
 
 def speech_in(sound: np.ndarray, pause_ms: int) -> list[tuple[int, int]]:
@@ -42,40 +36,6 @@ def speech_in(sound: np.ndarray, pause_ms: int) -> list[tuple[int, int]]:
     """
     options = VadOptions(min_silence_duration_ms=pause_ms, speech_pad_ms=0)
     return [(int(span["start"]), int(span["end"])) for span in get_speech_timestamps(sound, options)]
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """What one decoding of a chunk gave."""
-
-    tokens: tuple[int, ...]
-    text: str
-    logprob: float
-    """Average over its tokens."""
-    no_speech: float
-
-    @property
-    def repeats(self) -> bool:
-        """Whether it says the same again and again."""
-        said = self.text.encode()
-        return len(said) > MOST_COMPRESSIBLE * len(zlib.compress(said))
-
-    @property
-    def is_silence(self) -> bool:
-        """Whether nothing was said."""
-        return self.no_speech > NO_SPEECH and self.logprob < LEAST_LOGPROB
-
-    @property
-    def is_doubtful(self) -> bool:
-        """Whether another temperature may give a better text."""
-        return not self.is_silence and (self.repeats or self.logprob < LEAST_LOGPROB)
-
-
-def best_of(tries: Sequence[Heard]) -> Heard:
-    """Choose among decodings of the same chunk: the one that nobody doubts, else the likeliest that does not repeat."""
-    if not tries[-1].is_doubtful:
-        return tries[-1]
-    return max([heard for heard in tries if not heard.repeats] or tries, key=lambda heard: heard.logprob)
 
 
 def supported(compute_types: Sequence[str], device: str) -> str:
@@ -172,13 +132,53 @@ class Whisper:
         text = self._tokenizer("en").decode(list(tokens)).strip()
         return Heard(tokens, text, logprob, result.no_speech_prob)
 
-    def sentences(self, heard: Heard, seconds: float) -> Iterator[tuple[float, float, str]]:
-        """Split what was heard at its timestamps: start, end in seconds from the chunk's beginning, text."""
-        tokenizer = self._tokenizer("en")
+    def align(self, batch: Sequence[np.ndarray], heard: Sequence[Heard], language: str) -> list[list[Aligned]]:
+        """Find the times of the words that were heard in several chunks of one language."""
+        tokenizer = self._tokenizer(language)
+        texts = [[token for token in one.tokens if token < tokenizer.eot] for one in heard]
+        encoded = self._model.encode(np.stack([pad_or_trim(features) for features in batch]))
+        frames = [features.shape[1] for features in batch]
+        found = self._model.find_alignment(tokenizer, texts, encoded, frames)
+        for words in found:
+            merge_punctuations(words, OPENING, CLOSING)
+        return [[_aligned(word) for word in words] for words in found]
+
+    def sentences(self, heard: Heard, seconds: float, words: Sequence[Aligned] = ()) -> Iterator[Sentence]:
+        """Split what was heard at its timestamps; times are seconds from the chunk's beginning."""
+        tokenizer, left = self._tokenizer("en"), deque(words)
         for start, end, tokens in split(heard.tokens, tokenizer.timestamp_begin, seconds):
-            text = tokenizer.decode(list(tokens))
+            text, said = tokenizer.decode(list(tokens)), list[Word]()
+            count = sum(token < tokenizer.eot for token in tokens)
+            while left and count > 0:
+                word = left.popleft()
+                count -= word.tokens
+                said.append(word.word)
             if text.strip():
-                yield start, end, text
+                yield Sentence.of(start, end, text, (word for word in said if word.word))
+
+    def transcribe(
+        self,
+        samples: np.ndarray,
+        language: str | None,
+        *,
+        said_before: str | None,
+        hotwords: str | None,
+        word_times: bool,
+    ) -> tuple[str, Iterator[Sentence]]:
+        """Hear a stretch as faster-whisper's ``WhisperModel.transcribe`` does: window by window, the text so far given.
+
+        Returns:
+            The language, and the sentences as they come; times are seconds from the beginning of the stretch.
+        """
+        segments, info = self._model.transcribe(
+            samples,
+            language=language,
+            initial_prompt=said_before,
+            hotwords=hotwords,
+            word_timestamps=word_times,
+            vad_filter=True,  # or silence would be given words
+        )
+        return info.language, _in_order(segments)
 
     def _tokenizer(self, language: str) -> Tokenizer:
         known = self._tokenizers.get(language)
@@ -187,6 +187,24 @@ class Whisper:
             known = Tokenizer(self._model.hf_tokenizer, several, task="transcribe", language=language)
             self._tokenizers[language] = known
         return known
+
+
+def _aligned(word: dict[str, Any]) -> Aligned:
+    times = float(word["start"]), float(word["end"])
+    return Aligned(Word(*times, word["word"], float(word["probability"])), len(word["tokens"]))
+
+
+def _in_order(segments: Iterable[Any]) -> Iterator[Sentence]:
+    """The library's segments, none of which begins before the one before it has ended."""
+    at = 0.0
+    for segment in segments:
+        words = (
+            Word(float(word.start), float(word.end), word.word, float(word.probability)) for word in segment.words or ()
+        )
+        start = max(at, float(segment.start))
+        at = max(start, float(segment.end))
+        if segment.text.strip():
+            yield Sentence.of(start, at, segment.text, words)
 
 
 def _suppressed(tokenizer: Tokenizer) -> list[int]:
@@ -200,30 +218,3 @@ def _suppressed(tokenizer: Tokenizer) -> list[int]:
         tokenizer.no_speech,
     )
     return sorted({*tokenizer.non_speech_tokens, *commands})
-
-
-def split(
-    tokens: Sequence[int], first_timestamp: int, seconds: float
-) -> Iterator[tuple[float, float, tuple[int, ...]]]:
-    """Split tokens where one sentence's end meets the next one's start.
-
-    Args:
-        tokens: text between timestamps, as Whisper writes it: ``<start> text <end> <start> text <end>``.
-        first_timestamp: the token of 0.00 s; every later one stands for 0.02 s more.
-        seconds: where a text ends that has no timestamp behind it.
-
-    Yields:
-        Start and end in seconds, within the chunk and never running backwards, and the tokens of the text.
-    """
-    start, text = 0.0, list[int]()
-    for token in tokens:
-        if token < first_timestamp:
-            text.append(token)
-            continue
-        at = min(seconds, max(start, (token - first_timestamp) * TOKEN_S))
-        if text:
-            yield start, at, tuple(text)
-            text = []
-        start = at
-    if text:
-        yield start, max(start, seconds), tuple(text)

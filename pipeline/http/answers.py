@@ -53,6 +53,6 @@ def _refusal_headers(refusal: Refusal) -> dict[str, str]:
 
 
 def _json(body: object, status: int, headers: Mapping[str, str]) -> web.Response:
-    # Half a surrogate pair has no UTF-8; written with a backslash it is a JSON escape of itself.
-    encoded = json.dumps(body, ensure_ascii=False).encode("utf-8", "backslashreplace")
+    # Half a surrogate pair has no UTF-8, and its JSON escape is an error to many who would read it.
+    encoded = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
     return web.Response(body=encoded, status=status, headers=headers, content_type="application/json", charset="utf-8")

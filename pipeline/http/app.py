@@ -16,7 +16,7 @@ from pipeline.failures import DiskFull
 from pipeline.http import query, views
 from pipeline.http.answers import COMMON_HEADERS, REQUEST_ID, refuse
 from pipeline.http.auth import Door
-from pipeline.http.body import check_expectation
+from pipeline.http.body import check_expectation, check_protocol
 from pipeline.http.deps import Call, Deps, Route
 from pipeline.http.routes import ROUTES
 from pipeline.intake import RESTART_S
@@ -79,6 +79,7 @@ async def _envelope(request: web.Request, handler: Handler) -> web.StreamRespons
     """Give every request an id, every error the one shape, and every answer the common headers."""
     request_id, began = secrets.token_hex(8), time.monotonic()
     try:
+        check_protocol(request)
         response = await handler(request)
     except ConnectionError:  # the client is gone, and with it whoever would read an answer
         raise

@@ -6,7 +6,7 @@ import asyncio
 import json
 from typing import NoReturn
 
-from aiohttp import HttpVersion11, hdrs, web
+from aiohttp import HttpVersion10, HttpVersion11, hdrs, web
 
 from pipeline.refusals import (
     BodyTooLarge,
@@ -47,6 +47,18 @@ async def read_object(request: web.Request, *, max_mb: int, timeout_s: float) ->
     if not isinstance(value, dict):
         raise InvalidBody("the body must be a JSON object")
     return value
+
+
+def check_protocol(request: web.Request) -> None:
+    """Refuse what the server's parser lets pass although it is no HTTP/1 that proxies would read alike.
+
+    Raises:
+        InvalidBody: another version, or a body in a transfer coding that nobody here decodes.
+    """
+    if request.version not in {HttpVersion10, HttpVersion11}:
+        raise InvalidBody("only HTTP/1.1 and HTTP/1.0 are spoken here")
+    if request.headers.get(hdrs.TRANSFER_ENCODING, "chunked").lower() != "chunked":
+        raise InvalidBody("the only known transfer coding is 'chunked'")
 
 
 def check_expectation(request: web.Request) -> None:

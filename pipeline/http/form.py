@@ -17,6 +17,7 @@ FILE = "file"
 MOST_FIELDS = 64
 """No submission has as many."""
 
+_FILE_GOES = f"a file is sent in a part named {FILE!r}"
 _PIECE_BYTES = 256 * 1024
 _OBJECTS = frozenset({"options", "processing_options", "metadata", "metadata_override"})
 _WORDS: Mapping[str, Mapping[str, object]] = {
@@ -120,8 +121,11 @@ async def _read_text(part: BodyPartReader, room: int, limits: FormLimits) -> str
         async with asyncio.timeout(limits.stall_s):
             text += await part.read_chunk()
         if len(text) > room:
-            raise BodyTooLarge("the fields of the form")
-    return text.decode()
+            raise BodyTooLarge(f"the fields of the form, at {part.name!r}; {_FILE_GOES}")
+    try:
+        return text.decode()
+    except UnicodeDecodeError:
+        raise InvalidBody(f"the field {part.name!r} is not text in UTF-8; {_FILE_GOES}") from None
 
 
 def _value(name: str, text: str) -> object:

@@ -15,6 +15,8 @@ from pipeline.http.plain import unfit_character
 from pipeline.intake import Submission
 from pipeline.refusals import InvalidValue
 
+MOST_URLS = 50
+
 _MEANING = {
     "missing": "is needed",
     "string_type": "must be a string",
@@ -22,6 +24,8 @@ _MEANING = {
     "model_type": "must be an object",
     "list_type": "must be a list",
     "string_too_short": "must not be empty",
+    "too_short": "must not be empty",
+    "too_long": f"must hold {MOST_URLS} at most",
     "string_unicode": "holds half a surrogate pair",
 }
 """What some of the library's errors mean to a caller, who does not know Python; the others read well."""
@@ -75,7 +79,6 @@ def _language(code: str) -> str | None:
     return code
 
 
-MOST_URLS = 50
 _PRIORITY_SCHEMA: dict[str, Any] = {
     "enum": [*map(int, Priority), *(priority.name.lower() for priority in Priority)],
     "default": int(Priority.NORMAL),
@@ -98,6 +101,10 @@ class OptionsBody(_Fields):
     summarize: bool = True
     script: Script | None = None
     """Of Chinese text; null: ``transcribe.script``."""
+    word_times: bool = False
+    """Give every segment of the layer ``raw`` its words with their times."""
+    sequential: bool = False
+    """Recognize one window after the other, each with the text before it: slower, and at times more consistent."""
 
 
 class ProcessingOptionsBody(_Fields):
@@ -251,6 +258,8 @@ def _submission(body: SubmitBody, url: str) -> Submission:
         proofread=options.proofread,
         summarize=options.summarize,
         script=options.script,
+        sequential=options.sequential,
+        word_times=options.word_times,
         priority=body.priority,
         robot=body.wechat_webhook,
         notify=body.notify,

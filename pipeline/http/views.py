@@ -78,7 +78,7 @@ def _several_accepted(outcomes: Sequence[Accepted]) -> web.Response:
 
 
 async def task_state(deps: Deps, call: Call) -> web.StreamResponse:
-    """Show a task, with ``wait`` once it has come to its end or the time is over."""
+    """Show a task, after a wait if one is asked for: once it has come to its end, or the time is over."""
     wait_s = query.number(call.query, "wait", 0, LONGEST_WAIT_S) or 0
     with deps.bus.watch(task_id_of(call)) as watch:
         view = await find_task(deps, call)

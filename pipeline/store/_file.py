@@ -73,10 +73,10 @@ def naming(path: Path) -> Iterator[None]:
         ) from error
 
 
-def named_error(path: Path, error: sqlite3.Error | ValidationError) -> Exception:
+def named_error(path: Path, error: sqlite3.Error | ValidationError | UnicodeDecodeError) -> Exception:
     """Say in our words what stopped a unit of work, if it is about the machine or the file; or return it as it is."""
-    if isinstance(error, ValidationError):
-        return _unusable(path, f"{error.title}: {error.errors(include_input=False)[0]['msg']}", _DAMAGED)
+    if isinstance(error, ValidationError | UnicodeDecodeError):
+        return _unusable(path, _nonsense(error), _DAMAGED)
     match getattr(error, "sqlite_errorcode", 0) & PRIMARY_CODE:
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return DbBusy(str(error))
@@ -87,6 +87,13 @@ def named_error(path: Path, error: sqlite3.Error | ValidationError) -> Exception
         case code if code in _OF_THE_FILE or any(said in str(error) for said in _SAID_OF_ROWS):
             return _unusable(path, str(error), _DAMAGED)
     return error
+
+
+def _nonsense(error: ValidationError | UnicodeDecodeError) -> str:
+    """Say what makes no sense; SQLite may quote such bytes in what it says."""
+    if isinstance(error, ValidationError):
+        return f"{error.title}: {error.errors(include_input=False)[0]['msg']}"
+    return str(error)
 
 
 def make_private(path: Path) -> None:

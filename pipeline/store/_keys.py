@@ -19,23 +19,22 @@ from pipeline.task_store import (
 _ACCEPTED = TypeAdapter(tuple[Accepted, ...])
 
 
-def recall(conn: sqlite3.Connection, key: RequestKey, now: float) -> Replayed | KeyTaken | None:
+def recall(conn: sqlite3.Connection, key: RequestKey) -> Replayed | KeyTaken | None:
     """Find how a request of this key was answered; None if it was not, or too long ago."""
-    wanted = {"owner": key.owner, "key": key.key, "since": now - KEY_LIFE_S}
+    wanted = {"owner": key.owner, "key": key.key, "life_s": KEY_LIFE_S}
     row = conn.execute(SQL["recall_request"], wanted).fetchone()
     if row is None:
         return None
     return Replayed(_ACCEPTED.validate_json(row["accepted"])) if row["body"] == key.body else KeyTaken()
 
 
-def remember(conn: sqlite3.Connection, key: RequestKey, accepted: Iterable[Accepted], now: float) -> None:
+def remember(conn: sqlite3.Connection, key: RequestKey, accepted: Iterable[Accepted]) -> None:
     """Remember an answer, and forget those that are too old."""
-    conn.execute(SQL["forget_requests"], {"before": now - KEY_LIFE_S})
+    conn.execute(SQL["forget_requests"], {"life_s": KEY_LIFE_S})
     columns = {
         "owner": key.owner,
         "key": key.key,
         "body": key.body,
         "accepted": _ACCEPTED.dump_json(tuple(accepted)).decode(),
-        "now": now,
     }
     conn.execute(SQL["remember_request"], columns)

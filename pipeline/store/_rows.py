@@ -135,7 +135,7 @@ def task_of(row: sqlite3.Row) -> Task:
         waiting_for=Waiting(row["waiting_for"]) if row["waiting_for"] else None,
         attempt=row["attempt"],
         max_attempts=row["max_attempts"],
-        not_before=row["not_before"],
+        not_before=row["due"],
         sequence=row["sequence"],
         artifacts=_ARTIFACTS.validate_json(row["artifacts"]),
         layers=_LAYERS.validate_json(row["layers"]),

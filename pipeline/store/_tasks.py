@@ -75,7 +75,7 @@ def add_all(
     key: RequestKey | None,
 ) -> tuple[Added | AlreadyThere, ...] | NoRoom | Replayed | KeyTaken:
     """Store the tasks whose work is not there yet, unless there is no room for all of them, or it was done before."""
-    if key and (known := _keys.recall(conn, key, new[0].task.created_at)):
+    if key and (known := _keys.recall(conn, key)):
         return known
     answers: list[Added | AlreadyThere] = []
     fresh: list[NewTask] = []
@@ -91,7 +91,7 @@ def add_all(
         _insert(conn, route, each)
     if key:
         told = (Accepted.of(each.task, outcome) for each, outcome in zip(new, answers, strict=True))
-        _keys.remember(conn, key, told, new[0].task.created_at)
+        _keys.remember(conn, key, told)
     return tuple(answers)
 
 
@@ -132,9 +132,9 @@ def claim(
 ) -> Settled | None:
     """Choose, decide and update in one transaction, so that two claims never give out the same task."""
     if task_id is None:
-        ids = _waiting_ids(conn, lane, now, after=0, limit=1, hosts_left_alone=hosts_left_alone)
+        ids = _waiting_ids(conn, lane, after=0, limit=1, hosts_left_alone=hosts_left_alone)
     else:
-        rows = conn.execute(SQL["waiting_one"], {"id": task_id, "lane": lane, "now": now})
+        rows = conn.execute(SQL["waiting_one"], {"id": task_id, "lane": lane})
         ids = [row["id"] for row in rows]
     if not ids:
         return None
@@ -147,16 +147,16 @@ def claim(
     return claimed
 
 
-def waiting(conn: sqlite3.Connection, lane: Lane, now: float, after: int, limit: int) -> list[Task]:
+def waiting(conn: sqlite3.Connection, lane: Lane, after: int, limit: int) -> list[Task]:
     """Read the tasks that may start in this lane, best first."""
-    return load_whole(conn, _waiting_ids(conn, lane, now, after=after, limit=limit))
+    return load_whole(conn, _waiting_ids(conn, lane, after=after, limit=limit))
 
 
-def waiting_for_devices(conn: sqlite3.Connection, now: float, each: int) -> list[Task]:
+def waiting_for_devices(conn: sqlite3.Connection, each: int) -> list[Task]:
     """Read the first ``each`` of every model that wait for a device, best first."""
     heads: list[sqlite3.Row] = []
     for row in conn.execute(SQL["models_waiting"]).fetchall():
-        wanted = {"model": row["name"], "now": now, "limit": each}
+        wanted = {"model": row["name"], "limit": each}
         heads += conn.execute(SQL["waiting_for_model"], wanted)
     heads.sort(key=lambda row: (-row["priority"], row["turn"], row["number"]))
     return load_whole(conn, [row["id"] for row in heads])
@@ -165,16 +165,15 @@ def waiting_for_devices(conn: sqlite3.Connection, now: float, each: int) -> list
 def _waiting_ids(
     conn: sqlite3.Connection,
     lane: Lane,
-    now: float,
     *,
     after: int,
     limit: int,
     hosts_left_alone: Sequence[str] = (),
 ) -> list[str]:
     if lane is Lane.TEXT:
-        rows = conn.execute(SQL["waiting_by_sequence"], {"now": now, "after": after, "limit": limit})
+        rows = conn.execute(SQL["waiting_by_sequence"], {"after": after, "limit": limit})
     else:
-        wanted = {"lane": lane, "now": now, "limit": limit, "hosts_left_alone": _rows.json_list(hosts_left_alone)}
+        wanted = {"lane": lane, "limit": limit, "hosts_left_alone": _rows.json_list(hosts_left_alone)}
         rows = conn.execute(SQL["waiting_by_priority"], wanted)
     return [row["id"] for row in rows]
 
@@ -200,7 +199,7 @@ def save(
     if settled.cause is Cause.POSTPONED:
         _wait_again(conn, task)
     if settled.cause is Cause.FINISHED:
-        _figures.note_duration(conn, _figures.WHOLE_TASK, task.updated_at - task.created_at)
+        _figures.note_duration(conn, _figures.WHOLE_TASK, max(0.0, task.updated_at - task.created_at))
     _place(conn, route, task.id)
     _outbox.plan(conn, task.id, runs, task.updated_at)
     return True

@@ -56,7 +56,7 @@ class UnitsOfWork:
     def __init__(self, path: Path) -> None:
         """Begin closed; ``path`` is the database file."""
         self._path = path
-        self._damage: asyncio.Future[DataFolderUnusable] = asyncio.Future()
+        self._broken: asyncio.Future[BaseException | None] = asyncio.Future()
         self._waiting: deque[_Unit] = deque()
         self._db: aiosqlite.Connection | None = None
         self._flushing: asyncio.Task[None] | None = None
@@ -111,18 +111,21 @@ class UnitsOfWork:
 
         await self._db.backup(copy, pages=STEP_PAGES, progress=between_steps)
 
-    async def damage(self) -> DataFolderUnusable:
-        """Wait until a unit comes upon damage in the file."""
-        return await asyncio.shield(self._damage)
+    async def broken(self) -> BaseException | None:
+        """Wait until units cannot be trusted to come to their end any more; returns what it is, if it was an error.
+
+        Either one of them came upon damage in the file, or what runs them ended while they waited.
+        """
+        return await asyncio.shield(self._broken)
 
     async def _answer(self, work: Work[T], *, writes: bool) -> T:
         """Run ``work``; translate what is said about machine and file, everything else stays what it is."""
         try:
             return await self._enqueue(work, writes=writes)
-        except (sqlite3.Error, ValidationError) as error:
+        except (sqlite3.Error, ValidationError, UnicodeDecodeError) as error:
             named = named_error(self._path, error)
-            if isinstance(named, DataFolderUnusable) and not self._damage.done():
-                self._damage.set_result(named)
+            if isinstance(named, DataFolderUnusable):
+                self._break(named)
             raise named from error
 
     def _enqueue(self, work: Work[T], *, writes: bool) -> asyncio.Future[T]:
@@ -132,11 +135,23 @@ class UnitsOfWork:
         self._waiting.append(_Unit(work, writes, future))
         if self._flushing is None or self._flushing.done():
             self._flushing = asyncio.create_task(self._flush(), name="store flush")
+            self._flushing.add_done_callback(self._flushed)
         return future
 
     async def _flush(self) -> None:
         while self._waiting and self._db is not None:
             await self._db.commit()
+
+    def _flushed(self, flushing: asyncio.Task[None]) -> None:
+        """See that it ended because nobody waits; otherwise somebody would wait for ever."""
+        if flushing.cancelled():
+            self._break(None)
+        elif (error := flushing.exception()) is not None:
+            self._break(error)
+
+    def _break(self, why: BaseException | None) -> None:
+        if not self._broken.done():
+            self._broken.set_result(why)
 
 
 def _connection_class(waiting: deque[_Unit]) -> type[sqlite3.Connection]:

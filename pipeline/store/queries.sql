@@ -1,15 +1,32 @@
 -- Every statement of the SQLite store, by name, in the order in which a task meets them.
 -- Lists of ids come as JSON arrays. Conditions are spelled as the partial indexes spell them.
+-- steady() and wall() are of _timers.py: what is counted from is stored by a time that no setting of the clock moves.
 
 ---------------------------------------------------------------------------------------------------
 -- Reading tasks
 
 -- name: load_tasks
-SELECT task.*,
+SELECT task.*, wall(task.not_before) AS due,
        (SELECT json_group_object(name, json(data)) FROM artifact
          WHERE task_id = task.id AND name IN (SELECT value FROM json_each(:products))) AS artifacts
   FROM json_each(:ids) AS wanted JOIN task ON task.id = wanted.value
  ORDER BY wanted.key;
+
+---------------------------------------------------------------------------------------------------
+-- Counting time
+
+-- name: counted_from
+SELECT machine, started_at FROM counted_from;
+
+-- name: count_from
+INSERT INTO counted_from (only_one, machine, started_at) VALUES (1, :machine, :started_at)
+ON CONFLICT (only_one) DO UPDATE SET machine = excluded.machine, started_at = excluded.started_at;
+
+-- name: wait_no_longer
+UPDATE task SET not_before = :latest WHERE status = 'retrying' AND not_before > :latest;
+
+-- name: keep_no_longer
+UPDATE request_key SET made_at = :now WHERE made_at > :now;
 
 ---------------------------------------------------------------------------------------------------
 -- Accepting
@@ -25,20 +42,20 @@ SELECT count(*) FROM task
  WHERE sequence IS NULL AND status IN ('pending', 'processing', 'retrying');
 
 -- name: recall_request
-SELECT body, accepted FROM request_key WHERE owner = :owner AND key = :key AND made_at > :since;
+SELECT body, accepted FROM request_key WHERE owner = :owner AND key = :key AND made_at > steady() - :life_s;
 
 -- name: forget_requests
-DELETE FROM request_key WHERE made_at <= :before;
+DELETE FROM request_key WHERE made_at <= steady() - :life_s;
 
 -- name: remember_request
-INSERT INTO request_key (owner, key, body, accepted, made_at) VALUES (:owner, :key, :body, :accepted, :now);
+INSERT INTO request_key (owner, key, body, accepted, made_at) VALUES (:owner, :key, :body, :accepted, steady());
 
 -- name: insert_task
 INSERT INTO task (id, owner, work_key, client_ref, url, canonical, download_url, host, search, options, model, priority,
-                  status, stage, lane, waiting_for, attempt, max_attempts, not_before, layers, warnings, failure,
+                  status, stage, lane, waiting_for, attempt, max_attempts, layers, warnings, failure,
                   created_at, started_at, updated_at, finished_at)
 VALUES (:id, :owner, :work_key, :client_ref, :url, :canonical, :download_url, :host, :search, :options, :model, :priority,
-        :status, :stage, :lane, :waiting_for, :attempt, :max_attempts, :not_before, :layers, :warnings, :failure,
+        :status, :stage, :lane, :waiting_for, :attempt, :max_attempts, :layers, :warnings, :failure,
         :created_at, :started_at, :updated_at, :finished_at);
 
 ---------------------------------------------------------------------------------------------------
@@ -47,7 +64,7 @@ VALUES (:id, :owner, :work_key, :client_ref, :url, :canonical, :download_url, :h
 -- name: waiting_by_priority
 SELECT id FROM task
  WHERE lane = :lane AND running_boot IS NULL AND status IN ('pending', 'processing', 'retrying')
-   AND coalesce(not_before, 0) <= :now AND host NOT IN (SELECT value FROM json_each(:hosts_left_alone))
+   AND coalesce(not_before, 0) <= steady() AND host NOT IN (SELECT value FROM json_each(:hosts_left_alone))
  ORDER BY priority DESC, turn, number LIMIT :limit;
 
 -- name: models_waiting
@@ -65,7 +82,7 @@ SELECT name FROM waiting WHERE name IS NOT NULL;
 -- name: waiting_for_model
 SELECT id, priority, turn, number FROM task
  WHERE lane = 'asr' AND running_boot IS NULL AND status IN ('pending', 'processing', 'retrying')
-   AND model = :model AND coalesce(not_before, 0) <= :now
+   AND model = :model AND coalesce(not_before, 0) <= steady()
  ORDER BY priority DESC, turn, number LIMIT :limit;
 
 -- name: note_placement
@@ -92,7 +109,7 @@ ON CONFLICT (lane, priority) DO UPDATE SET turn = max(turn_served.turn, excluded
 -- name: waiting_by_sequence
 SELECT id FROM task
  WHERE lane = 'text' AND running_boot IS NULL AND status IN ('pending', 'processing', 'retrying')
-   AND coalesce(not_before, 0) <= :now AND sequence > :after
+   AND coalesce(not_before, 0) <= steady() AND sequence > :after
    -- Nobody overtakes a transcript that is stored but still in the hands of the worker that made it.
    AND NOT EXISTS (SELECT 1 FROM task AS earlier
                     WHERE earlier.running_boot IS NOT NULL AND earlier.sequence < task.sequence
@@ -102,15 +119,15 @@ SELECT id FROM task
 -- name: waiting_one
 SELECT id FROM task
  WHERE id = :id AND lane = :lane AND running_boot IS NULL AND status IN ('pending', 'processing', 'retrying')
-   AND coalesce(not_before, 0) <= :now;
+   AND coalesce(not_before, 0) <= steady();
 
 -- name: next_due
-SELECT min(not_before) FROM task WHERE status = 'retrying';
+SELECT wall(min(not_before)) FROM task WHERE status = 'retrying';
 
 -- name: update_task
 UPDATE task
-   SET status = :status, stage = :stage, waiting_for = :waiting_for, attempt = :attempt, not_before = :not_before,
-       layers = :layers, warnings = :warnings, failure = :failure, faults = :faults, blame = :blame,
+   SET status = :status, stage = :stage, waiting_for = :waiting_for, attempt = :attempt,
+       not_before = steady() + (:not_before - :updated_at), layers = :layers, warnings = :warnings, failure = :failure, faults = :faults, blame = :blame,
        started_at = :started_at, updated_at = :updated_at, finished_at = :finished_at,
        listed = listed OR :finished_at IS NULL,
        running_boot = :running_boot, at_work = 0,

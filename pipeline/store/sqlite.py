@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
 
+from pipeline.clock import Clock
 from pipeline.core.device import Device, Reading
 from pipeline.core.figures import Figures, QueueView
 from pipeline.core.lifecycle import Delivery, Settled, Step
@@ -20,6 +21,7 @@ from pipeline.ports import Answer, Made, Reply, TooLong
 from pipeline.store import _deliveries, _figures, _file, _keeping, _keys, _outbox, _tasks, _views, backup
 from pipeline.store._ballast import Ballast
 from pipeline.store._changes import Changes
+from pipeline.store._timers import Timers
 from pipeline.store._unit import UnitsOfWork
 from pipeline.task_store import (
     Added,
@@ -42,19 +44,21 @@ from pipeline.task_store import (
 class SqliteStore:
     """Tasks, their products and their messages in one file; see ``ports.TaskStore`` for what each method promises."""
 
-    def __init__(self, path: Path, route: Sequence[Step], boot_id: str) -> None:
+    def __init__(self, path: Path, route: Sequence[Step], boot_id: str, clock: Clock | None = None) -> None:
         """Know the file; ``open`` touches it.
 
         Args:
             path: the database file; made if it does not exist.
             route: every stage in order; the first whose product is missing decides a task's lane.
             boot_id: names this start of the daemon, so that the next one can tell whose work was left behind.
+            clock: the machine's, unless a test has another.
         """
         self._path = path
         self._route = tuple(route)
         self._boot_id = boot_id
         self._ballast = Ballast(path.with_name("ballast"))
         self._units = UnitsOfWork(path)
+        self._timers = Timers(clock or Clock())
         self._changes = Changes(self._units, self._ballast)
 
     async def open(self) -> None:
@@ -67,18 +71,24 @@ class SqliteStore:
             _file.make_private(self._path)
             await self.adapt_to_disk()
             try:
-                await self._units.open(lambda conn: _file.prepare(conn, self._path))
+                await self._units.open(self._prepare)
             except BaseException:
                 self._ballast.give_up()
                 raise
 
-    async def until_damaged(self) -> NoReturn:
-        """Wait until somebody comes upon damage in the file.
+    def _prepare(self, conn: sqlite3.Connection) -> None:
+        _file.prepare(conn, self._path)
+        self._timers.begin(conn)
+
+    async def until_broken(self) -> None:
+        """Wait until somebody comes upon damage in the file, or until what carries changes into it has ended.
 
         Raises:
-            DataFolderUnusable: it is damaged.
+            DataFolderUnusable: the file is damaged.
         """
-        raise await self._units.damage()
+        why = await self._units.broken()
+        if why is not None:
+            raise why
 
     def wait_no_longer(self) -> None:
         """Have changes that cannot be stored end with ``Interrupted``: the daemon is about to end."""
@@ -98,8 +108,8 @@ class SqliteStore:
             lambda conn: _tasks.add_all(conn, self._route, new, room=room, force=force, key=key)
         )
 
-    async def recall(self, key: RequestKey, now: float) -> Replayed | KeyTaken | None:
-        return await self._units.read(lambda conn: _keys.recall(conn, key, now))
+    async def recall(self, key: RequestKey) -> Replayed | KeyTaken | None:
+        return await self._units.read(lambda conn: _keys.recall(conn, key))
 
     # Moving
 
@@ -116,11 +126,11 @@ class SqliteStore:
             lambda conn: _tasks.claim(conn, self._boot_id, lane, now, task_id, hosts_left_alone, device)
         )
 
-    async def waiting(self, lane: Lane, now: float, *, after: int = 0, limit: int = 100) -> list[Task]:
-        return await self._units.read(lambda conn: _tasks.waiting(conn, lane, now, after, limit))
+    async def waiting(self, lane: Lane, *, after: int = 0, limit: int = 100) -> list[Task]:
+        return await self._units.read(lambda conn: _tasks.waiting(conn, lane, after, limit))
 
-    async def waiting_for_devices(self, now: float, *, each: int) -> list[Task]:
-        return await self._units.read(lambda conn: _tasks.waiting_for_devices(conn, now, each))
+    async def waiting_for_devices(self, each: int) -> list[Task]:
+        return await self._units.read(lambda conn: _tasks.waiting_for_devices(conn, each))
 
     async def next_due(self) -> float | None:
         return await self._units.read(_tasks.next_due)

@@ -77,7 +77,7 @@ def test_help_is_quick_and_has_examples() -> None:
         assert summary.split(";")[0] in " ".join(printed.split())
         shown = run_daemon(command, "--help")
         assert (FINE, "") == (shown.returncode, shown.stderr)
-        assert command == "serve" or f"examples:\n  run_daemon.py {command}" in shown.stdout
+        assert f"examples:\n  run_daemon.py {command}" in shown.stdout
 
 
 @pytest.mark.parametrize(
@@ -144,6 +144,9 @@ def test_a_file_of_this_machine_is_sent(daemon: Daemon, tmp_path: Path) -> None:
     refused = at(daemon, "submit", str(file), "--model", "no-such-model")
     assert (FAILED, "") == (refused.returncode, refused.stdout)
     assert "transcribe.models" in refused.stderr
+    mistyped = at(daemon, "submit", str(tmp_path / "talk.wav"))
+    assert (FAILED, "") == (mistyped.returncode, mistyped.stdout)
+    assert "no such file" in mistyped.stderr
 
 
 def test_submit_and_wait_moves_bars_in_a_terminal(held: Video, video: Video, daemon: Daemon) -> None:
@@ -252,12 +255,18 @@ def test_the_daemons_secrets_need_not_be_known_where_commands_are_typed(video: V
 
 def test_a_python_without_the_packages_is_told_of_the_right_one(tmp_path: Path) -> None:
     """It ends with 2 and names the .venv that has them, without a traceback."""
-    bare = [sys.executable, "-S", "-E", str(ROOT / "run_daemon.py")]
-    for command in ([], ["doctor"], ["submit", "https://example.com"]):
-        done = subprocess.run([*bare, *command], cwd=tmp_path, capture_output=True, text=True, check=False)
+    for program, *command in (
+        ["run_daemon.py"],
+        ["run_daemon.py", "doctor"],
+        ["run_daemon.py", "submit", "https://example.com"],
+        ["test_concurrent.py", "--demo"],
+    ):
+        bare = [sys.executable, "-S", "-E", str(ROOT / program), *command]
+        done = subprocess.run(bare, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert (USAGE, "") == (done.returncode, done.stdout)
-        assert ".venv/bin/python" in done.stderr
-        assert "Traceback" not in done.stderr
+        english, chinese = done.stderr.splitlines()
+        assert f".venv/bin/python {program}" in english
+        assert f".venv/bin/python {program}" in chinese
 
 
 # ---------------------------------------------------------------------------------------------

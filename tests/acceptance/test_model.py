@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -13,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from examples.scoring import error_rate
+from tests.acceptance.commands import Terminal
 from tests.acceptance.conftest import Start
 from tests.acceptance.rows import rows
 from tests.daemon import ROOT, Client, Daemon
@@ -57,6 +60,44 @@ async def test_a_missing_model_fails_only_the_tasks_that_need_it(site: Site, sta
     [lack] = answer["data"]["missing"]
     assert (503, "model:small") == (status, lack["what"])
     assert "models fetch small" in lack["message"]
+
+
+def serve_as_hub(site: Site, repository: str) -> None:
+    """Play the hub, which has the bundled model's files in this repository."""
+    commit = "c" * 40
+    files = [file for file in (ROOT / "models" / "demo").iterdir() if file.suffix in {".bin", ".json"}]
+    about = {"id": repository, "sha": commit}
+    site.serve(f"/api/models/{repository}/revision/main", Reply(body=json.dumps(about).encode()))
+    tree = [
+        {"type": "file", "path": file.name, "oid": f"{number}", "size": file.stat().st_size}
+        for number, file in enumerate(files)
+    ]
+    site.serve(f"/api/models/{repository}/tree/{commit}", Reply(body=json.dumps(tree).encode()))
+    for entry, file in zip(tree, files, strict=True):
+        headers = {"ETag": f'"{entry["oid"]}"', "X-Repo-Commit": commit}
+        site.serve(f"/{repository}/resolve/{commit}/{file.name}", Reply(file=file, headers=headers))
+
+
+async def test_a_model_that_is_not_here_is_fetched(
+    site: Site, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The daemon fetches it for its tasks, and the command for whoever asks; both show how far they are."""
+    monkeypatch.setenv("HF_ENDPOINT", site.url)
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
+    for name in ("small", "base"):
+        serve_as_hub(site, f"Systran/faster-whisper-{name}")
+    daemon = start(transcribe={"model": "small", "device": "cpu"})
+    async with Client(daemon) as client:
+        state = await client.finished(await client.submit(serve_short(site, 3)))
+    assert ("completed", "small") == (state["status"], state["model"])
+    lines = [line for line in daemon.log() if line["event"] in {"fetching model", "model is here"}]
+    assert [None, 100] == [lines[0].get("percent"), lines[-2].get("percent")]
+    assert "model is here" == lines[-1]["event"]
+    with Terminal("models", "fetch", "base") as terminal:
+        assert 0 == terminal.end()
+    assert "0.0 %  fetching" in terminal.shown
+    assert re.search(r"100\.0 %  fetching (\d+) of \1 MB", terminal.shown)
+    assert str(tmp_path / "hub") in terminal.shown.splitlines()[-1]
 
 
 @pytest.mark.usefixtures("_no_hub")

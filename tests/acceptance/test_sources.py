@@ -21,6 +21,8 @@ CLOSED_PORT = "127.0.0.1:1"
 LOOK_S = 0.3
 FINAL = {"completed", "failed", "cancelled", "timeout"}
 ENDLESSLY_LONG_S = 100_000.0
+LONG_S = 220.0
+"""Half of it is more than what is decoded before it is heard."""
 
 
 @dataclass(frozen=True)
@@ -227,6 +229,7 @@ FAULTS: Ends = {
     "empty": ("failed", "media_invalid", "download", 1),
     "cut": ("failed", "download_truncated", "download", 3),
     "short": ("failed", "download_truncated", "decode", 3),
+    "long and short": ("failed", "download_truncated", "decode", 3),
     "403": ("failed", "source_forbidden", "captions", 2),
     "404": NOT_THERE,
     "429": ("failed", "source_rate_limited", "captions", 4),
@@ -326,6 +329,7 @@ def _serve_faults(site: Site) -> dict[str, str]:
         "empty": site.serve("/empty.mp4", Reply(body=b"")),
         "cut": site.serve("/cut.wav", Reply(body=speech, cut_after=20_000, ranges=False)),
         "short": site.serve("/short.wav", Reply(body=media.truncated(speech))),
+        "long and short": site.serve("/long.flac", Reply(body=media.truncated(media.flac(media.tone(LONG_S))))),
         "403": site.serve("/403.mp4", Reply(status=403)),
         "404": site.serve("/404.mp4", Reply(status=404)),
         "429": site.serve("/429.mp4", Reply(status=429)),

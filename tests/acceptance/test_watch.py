@@ -3,51 +3,74 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
 from tests.acceptance.videos import check_texts, serve_story
-from tests.daemon import Client, Daemon
+from tests.daemon import ROOT, Client, Daemon
 from tests.fakes.site import Site
 
-TAKEN = "OLD.running_boot IS NULL AND NEW.running_boot IS NOT NULL"
-DEADLY = {
-    "dispatch": f"UPDATE ON task WHEN {TAKEN} AND NEW.lane = 'asr'",
-    "progress": "UPDATE OF reading ON task WHEN NEW.reading IS NOT NULL",
-    "settle": "UPDATE ON task WHEN OLD.running_boot IS NOT NULL AND NEW.running_boot IS NULL",
-    "text-lane": f"UPDATE ON task WHEN {TAKEN} AND NEW.lane = 'text'",
-    "outbox-inbox": "UPDATE OF state ON message WHEN NEW.state = 'sending'",
-}
-"""By the name of a loop, a change that it alone makes to every task."""
+DIED = "a background loop died; the daemon stops"
+SETTLED = "UPDATE ON task WHEN OLD.running_boot IS NOT NULL AND NEW.running_boot IS NULL"
+"""A change that the loop ``settle`` alone makes."""
 STOPS_WITHIN_S = 25
+WEBHOOK = "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=of-the-team"
+SYSTEMD = {"WATCHDOG_USEC": "30000000", "NOTIFY_SOCKET": "/nobody/listens"}
+LOOPS = {
+    "dispatch",
+    "heartbeat",
+    "load",
+    "outbox-inbox",
+    "outbox-team",
+    "performance",
+    "progress",
+    "reload",
+    "retention",
+    "settle",
+    "store",
+    "text-lane",
+}
+"""Of a daemon with one robot, under systemd."""
 
 
-async def test_every_loop_is_watched(tmp_path: Path, site: Site) -> None:
-    """Whichever loop cannot go on, the daemon says so and ends with exit code 1; then no task is lost or done twice."""
+def test_every_loop_is_watched(tmp_path: Path) -> None:
+    """Whichever loop comes to an end, the daemon names it and ends with exit code 1."""
+    daemon = Daemon(tmp_path, wechat={"webhook": [{"name": "team", "url": WEBHOOK}]})
+    program = [sys.executable, "-m", "tests.acceptance.each_loop", "--config", str(daemon.config)]
+    ran = subprocess.run(program, env=os.environ | SYSTEMD, stdout=subprocess.PIPE, cwd=ROOT, check=True)
+    assert dict.fromkeys(LOOPS, 1) == json.loads(ran.stdout)
+    died = [line["loop"] for line in daemon.log() if line["event"] == DIED and line["level"] == "critical"]
+    assert sorted(LOOPS) == sorted(died)
+
+
+async def test_what_a_loop_died_of_harms_no_task(tmp_path: Path, site: Site) -> None:
+    """A loop that cannot go on ends the daemon, which says why; once it can, the task in hand is not done twice."""
     daemon = Daemon(tmp_path, download={"allow_hosts": [site.address]})
-    videos = [serve_story(site, number, hold="captions") for number in range(len(DEADLY))]
-    ids = []
-    for (loop, change), video in zip(DEADLY.items(), videos, strict=True):
-        with daemon:
-            async with Client(daemon) as client:
-                ids.append(await client.submit(video.url))
-            _execute(daemon, f"CREATE TRIGGER deadly BEFORE {change} BEGIN SELECT RAISE(ABORT, 'no further'); END")
-            video.gate.open()
-            assert 1 == await asyncio.to_thread(daemon.ended, STOPS_WITHIN_S)
-        died = [line for line in daemon.log() if line["event"] == "a background loop died; the daemon stops"]
-        assert (loop, "critical") == (died[-1]["loop"], died[-1]["level"])
-        assert "no further" in str(died[-1]["exception"])
-        assert set() == daemon.processes()
-        _execute(daemon, "DROP TRIGGER deadly")
+    video = serve_story(site, 0, hold="captions")
     with daemon:
         async with Client(daemon) as client:
-            states = [await client.finished(task_id) for task_id in ids]
-            assert ["completed"] * len(ids) == [state["status"] for state in states]
-            await check_texts(client, ids, videos)
-            for task_id in ids:
-                messages = await client.messages(task_id)
-                assert [*range(1, len(messages) + 1)] == [message["number"] for message in messages]
+            task_id = await client.submit(video.url)
+        _execute(daemon, f"CREATE TRIGGER deadly BEFORE {SETTLED} BEGIN SELECT RAISE(ABORT, 'no further'); END")
+        video.gate.open()
+        assert 1 == await asyncio.to_thread(daemon.ended, STOPS_WITHIN_S)
+    (died,) = (line for line in daemon.log() if line["event"] == DIED)
+    assert ("settle", "critical") == (died["loop"], died["level"])
+    assert "no further" in str(died["exception"])
+    assert set() == daemon.processes()
+    _execute(daemon, "DROP TRIGGER deadly")
+    visits = len(site.requests_of(video.path))
+    with daemon:
+        async with Client(daemon) as client:
+            assert "completed" == (await client.finished(task_id))["status"]
+            await check_texts(client, [task_id], [video])
+            messages = await client.messages(task_id)
+            assert [*range(1, len(messages) + 1)] == [message["number"] for message in messages]
+    assert visits == len(site.requests_of(video.path))
 
 
 def _execute(daemon: Daemon, statement: str) -> None:

@@ -1,9 +1,9 @@
-"""The real daemon with the scripted recognizer, on a clock that may run faster.
+"""The real daemon with the scripted recognizer, on a clock that may run faster or be set.
 
-``python -m tests.chaos.daemon [--speed N] --config PATH`` is ``daemon.serve`` with two things that its caller may
-choose: the recognizer's module, which is an argument, and the event loop, for which Python has a policy. On the fast
-loop every wait of the daemon (of its lanes, between retries, for an answer) is N times as short; threads and children
-know nothing of it.
+``python -m tests.chaos.daemon [--speed N] --clock FILE --config PATH`` is ``daemon.serve`` with three things that its
+caller may choose: the recognizer's module, which is an argument; the event loop, for which Python has a policy; and
+what the machine's clock says, which another process sets by the file. On the fast loop every wait of the daemon (of its
+lanes, between retries, for an answer) is N times as short; threads and children know nothing of it.
 """
 
 from __future__ import annotations
@@ -13,9 +13,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from daemon import serve
-from pipeline.config import load_settings
-from tests.chaos.clock import FastPolicy
+from tests.chaos.clock import FastPolicy, WallClock
 
 RECOGNIZER = "tests.chaos.recognizer"
 
@@ -23,8 +21,13 @@ RECOGNIZER = "tests.chaos.recognizer"
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos.daemon")
     parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--clock", type=Path, required=True)
     parser.add_argument("--speed", type=float, default=1.0)
     options = parser.parse_args()
+    WallClock(options.clock).hang_up()
+    from daemon import serve  # noqa: PLC0415 - it keeps the clock that it finds
+    from pipeline.config import load_settings  # noqa: PLC0415 - the same
+
     asyncio.set_event_loop_policy(FastPolicy(options.speed))
     return serve(lambda: load_settings(options.config), RECOGNIZER)
 

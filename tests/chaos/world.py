@@ -19,6 +19,7 @@ from typing import Any, Literal, TypeAlias
 
 import aiohttp
 
+from tests.chaos.clock import WallClock
 from tests.chaos.recordings import Recording, Tape, speaking_of
 from tests.daemon import RUN_DAEMON, Client, Daemon, Json
 from tests.fakes.llm import Llm
@@ -60,6 +61,8 @@ class World:
     robots: tuple[str, ...]
     temporary: Path
     """The daemon's folder for temporary files."""
+    clock: WallClock
+    """What the machine's clock says to the daemon."""
     accepted: dict[str, Tape | None] = field(default_factory=dict)
     """Every task that was answered with 202 or 200, by its id; None: its source is bad."""
     unanswered: list[tuple[str, Tape | None]] = field(default_factory=list)
@@ -197,10 +200,12 @@ def world(
             given["llm"] = endpoint | {"chunk_chars": 200, "min_summary_chars": 1}
         for section, values in sections.items():
             given[section] = given.get(section, {}) | dict(values)
-        program = RUN_DAEMON if real_model else ("-m", "tests.chaos.daemon", "--speed", str(speed))
+        clock = folder / "clock"
+        scripted = ("-m", "tests.chaos.daemon", "--speed", str(speed), "--clock", str(clock))
+        program = RUN_DAEMON if real_model else scripted
         daemon = Daemon(folder, program=program, environment={"TMPDIR": str(temporary)}, **given)
         try:
-            yield World(daemon, site, wecom, llm, tuple(robots), temporary)
+            yield World(daemon, site, wecom, llm, tuple(robots), temporary, WallClock(clock))
         finally:
             if daemon.running:
                 daemon.kill()

@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.store.sqlite import SqliteStore
 from tests.contract.examples import ROUTE
+from tests.contract.machine import Machine
 
 
 class SqliteStores:
@@ -17,12 +18,13 @@ class SqliteStores:
     def __init__(self, folder: Path) -> None:
         """Begin without a file."""
         self.path = folder / "tasks.db"
+        self.machine = Machine()
         self._open: list[SqliteStore] = []
 
     async def boot(self, boot_id: str) -> SqliteStore:
         """End the boot before, and open the store for this one."""
         await self.end()
-        store = SqliteStore(self.path, ROUTE, boot_id)
+        store = SqliteStore(self.path, ROUTE, boot_id, self.machine.clock())
         await store.open()
         self._open.append(store)
         return store

@@ -96,7 +96,7 @@ async def test_a_page_that_is_damaged_in_operation(store: SqliteStore, path: Pat
     await store.close()
     watching = SqliteStore(path, ROUTE, "boot")
     await watching.open()
-    waiting = asyncio.create_task(watching.until_damaged())
+    waiting = asyncio.create_task(watching.until_broken())
     whole = content(path)
     overwrite(path, whole[:PAGE] + b"\xff" * (len(whole) - PAGE))
     with pytest.raises(DataFolderUnusable, match="restore a backup"):

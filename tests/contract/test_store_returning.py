@@ -33,7 +33,7 @@ async def fail(store: TaskStore, task_id: str, lane: Lane = Lane.FETCH) -> Task:
 
 
 async def order(store: TaskStore, lane: Lane) -> list[str]:
-    return [task.id for task in await store.waiting(lane, NOW + 1)]
+    return [task.id for task in await store.waiting(lane)]
 
 
 async def test_what_failed_waits_behind_all_others_of_its_priority(store: TaskStore) -> None:

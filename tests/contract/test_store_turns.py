@@ -22,7 +22,7 @@ FAILURE = Failure("type", Stage.DOWNLOAD, "message", "消息", "hint", retryable
 
 
 async def waiting(store: TaskStore, lane: Lane = Lane.FETCH) -> list[str]:
-    return [task.id for task in await store.waiting(lane, NOW)]
+    return [task.id for task in await store.waiting(lane)]
 
 
 async def add_many(store: TaskStore, owner: str, count: int, lane: Lane = Lane.FETCH) -> None:

@@ -70,11 +70,11 @@ async def test_keep_moves_the_task_to_the_lane_of_the_next_product(store: TaskSt
     await add(store, "a")
     lanes = []
     for name in MADE:
-        waiting = [lane for lane in Lane if await store.waiting(lane, NOW)]
+        waiting = [lane for lane in Lane if await store.waiting(lane)]
         lanes += waiting
         await store.keep("a", name, MADE[name], NOW)
     assert [Lane.FETCH] * 3 + [Lane.ASR] + [Lane.TEXT] * 3 == lanes
-    assert [] == [lane for lane in Lane if await store.waiting(lane, NOW)]
+    assert [] == [lane for lane in Lane if await store.waiting(lane)]
 
 
 async def test_keep_notes_layer_and_warning(store: TaskStore) -> None:
@@ -133,10 +133,10 @@ async def test_drop_takes_the_task_back(store: TaskStore) -> None:
     stored = await store.get("a")
     assert stored is not None
     assert Artifacts(media=MEDIA) == stored.artifacts
-    assert ["a"] == [task.id for task in await store.waiting(Lane.FETCH, NOW)]
+    assert ["a"] == [task.id for task in await store.waiting(Lane.FETCH)]
     await store.keep("a", "file", MADE["file"], NOW)
     await store.keep("a", "audio", MADE["audio"], NOW)
-    assert ["a"] == [task.id for task in await store.waiting(Lane.ASR, NOW)]
+    assert ["a"] == [task.id for task in await store.waiting(Lane.ASR)]
 
 
 async def test_drop_of_what_is_not_there(store: TaskStore) -> None:
@@ -239,4 +239,4 @@ async def test_work_goes_on_between_lanes(store: TaskStore) -> None:
     stored = await store.get("a")
     assert stored is not None
     assert (Status.PROCESSING, Stage.TRANSCRIBE, Waiting.DEVICE) == (stored.status, stored.stage, stored.waiting_for)
-    assert [stored] == await store.waiting(Lane.ASR, NOW)
+    assert [stored] == await store.waiting(Lane.ASR)

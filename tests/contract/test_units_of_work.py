@@ -186,6 +186,23 @@ async def test_cancelled_caller_does_not_undo(units: UnitsOfWork) -> None:
     assert [1, 2] == await units.read(numbers)
 
 
+async def test_the_end_of_what_runs_units_is_noticed(units: UnitsOfWork) -> None:
+    """If the loop that brings units to the thread is ended while one of them waits, whoever watches is told."""
+    has_begun, may_end = threading.Event(), threading.Event()
+
+    def work(_: sqlite3.Connection) -> int:
+        has_begun.set()
+        return int(may_end.wait())
+
+    waiting = await begun(work, units=units)
+    await asyncio.to_thread(has_begun.wait)
+    (flush,) = (task for task in asyncio.all_tasks() if task.get_name() == "store flush")
+    flush.cancel()
+    assert None is await asyncio.wait_for(units.broken(), 10)
+    may_end.set()
+    assert [1] == await asyncio.gather(*waiting)
+
+
 async def test_close_finishes_what_was_handed_in(units: UnitsOfWork, path: Path) -> None:
     """Closing runs every unit that waits, and every caller gets its result."""
     callers = await begun(*map(insert, range(200)), units=units)

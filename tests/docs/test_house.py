@@ -24,7 +24,7 @@ HEAVY = {
 """Libraries that are slow to load or large, and the files that wrap them."""
 PROGRAMS = {"pipeline/engine/asr_host.py"}
 """Programs that are started as processes of their own, and imported by nobody."""
-PARTS = {"pipeline/engine/recording.py", "pipeline/engine/whisper.py"}
+PARTS = {"pipeline/engine/job.py", "pipeline/engine/recording.py", "pipeline/engine/whisper.py"}
 """Parts of such programs, imported by nothing else."""
 
 

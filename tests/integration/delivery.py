@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from itertools import groupby
 
+from pipeline.clock import Clock
 from pipeline.config import Live, Settings
 from pipeline.core.messages import MessageState
 from pipeline.outbox import Outbox
-from pipeline.pace import WINDOW_S, Clock
+from pipeline.pace import WINDOW_S
 from pipeline.ports import Channel
 from pipeline.service import Watch
 from pipeline.store.sqlite import SqliteStore

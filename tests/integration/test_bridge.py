@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from pipeline.bridge import Bridge, StopSignal
+from pipeline.bridge import Bridge, StopSignal, side_by_side
 from pipeline.errors import Interrupted
 
 WITHIN_S = 5.0
@@ -210,3 +210,51 @@ def test_a_raised_signal_calls_back_once_also_those_who_come_late() -> None:
     assert ["early", "late"] == calls
     with pytest.raises(Interrupted):
         signal.check()
+
+
+def test_work_beside_a_block_has_its_context_and_is_done_at_its_end() -> None:
+    """The block does not end before what runs beside it."""
+    COLOR.set("blue")
+    inside, found = threading.Event(), list[str]()
+
+    def work() -> None:
+        assert inside.wait(WITHIN_S)
+        found.append(COLOR.get())
+
+    with side_by_side(work, StopSignal()):
+        inside.set()
+    assert ["blue"] == found
+
+
+class Broken(Exception):
+    """Something went wrong."""
+
+
+def test_work_that_fails_ends_the_block_beside_it() -> None:
+    """The block is stopped, and its end raises what the work raised."""
+    stop, stopped = StopSignal(), threading.Event()
+    stop.on_raise(stopped.set)
+
+    def work() -> None:
+        raise Broken
+
+    def block() -> None:
+        assert stopped.wait(WITHIN_S)
+        stop.check()
+
+    with pytest.raises(Broken), side_by_side(work, stop):
+        block()
+
+
+def test_a_block_that_fails_ends_the_work_beside_it() -> None:
+    """The work is stopped and waited for, and what the block raised comes out."""
+    stop, stopped, ended = StopSignal(), threading.Event(), list[bool]()
+    stop.on_raise(stopped.set)
+
+    def work() -> None:
+        ended.append(stopped.wait(WITHIN_S))
+        stop.check()
+
+    with pytest.raises(Broken), side_by_side(work, stop):
+        raise Broken
+    assert [True] == ended

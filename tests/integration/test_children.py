@@ -99,12 +99,16 @@ class Children:
         self.fetch("resolve", url)
         return self.fetch("download", url)
 
-    def decode(self, body: bytes, *, max_duration_s: float = 3600.0) -> tuple[dict[str, Any], media.Pcm]:
+    def decode(
+        self, body: bytes, *, max_duration_s: float = 3600.0, most_s: float | None = None
+    ) -> tuple[dict[str, Any], media.Pcm]:
         """Decode a file; returns what the child says, and the samples it wrote."""
         file, audio = self.folder / "media.bin", self.folder / "audio.s16le"
         file.write_bytes(body)
-        request = {"media_path": str(file), "audio_path": str(audio), "max_duration_s": max_duration_s}
-        return self._run("stages._decode_child", request), np.fromfile(audio, dtype="<i2")
+        limits = {"max_duration_s": max_duration_s, "most_s": most_s}
+        found = self._run("stages._decode_child", {"media_path": str(file), "audio_path": str(audio), **limits})
+        assert audio.exists() == found["whole"]
+        return found, np.fromfile(audio, dtype="<i2") if found["whole"] else media.silence(0)
 
 
 @pytest.fixture
@@ -433,6 +437,13 @@ def test_decoding_reports_how_far_it_is(children: Children) -> None:
     children.decode(media.flac(media.silence(95)))
     assert [30, 60, 90] == [line["done_s"] // 1 for line in children.lines]
     assert {95.0} == {line["total_s"] for line in children.lines}
+
+
+def test_a_long_recording_is_only_tried(children: Children) -> None:
+    """What is longer than wanted leaves no samples, but the length that its file declares."""
+    found, _ = children.decode(media.flac(media.silence(95)), most_s=60.0)
+    assert {"duration_s": 95.0, "whole": False} == found
+    assert ["media.bin"] == [file.name for file in children.folder.iterdir()]
 
 
 def test_a_wav_that_does_not_know_its_length_is_whole(children: Children) -> None:

@@ -72,7 +72,7 @@ class Host:
         place: Placement = PLACE,
     ) -> Recognized:
         self._sound.write_text(json.dumps({"say": say, "then": then}), encoding="utf-8")
-        request = Recognition(self._sound, 1.0, "zh", None, None, 0.0)
+        request = Recognition(self._sound, lambda: 1.0, "zh", None, None, 0.0)
         return self.device.recognize(place, task, request, self._hear, stop or StopSignal())
 
     def _hear(self, segments: Sequence[Segment], done_s: float) -> None:

@@ -151,9 +151,25 @@ async def test_head_is_get_without_body(api: Api) -> None:
 
 
 async def test_half_a_surrogate_pair_is_answered(api: Api) -> None:
-    """A refusal that repeats half a surrogate pair is JSON in UTF-8 all the same."""
-    refused = await api.submit(**{"\ud800": 1})
-    assert (422, "\ud800") == (refused.status, refused.error["param"])
+    """A refusal that repeats half a surrogate pair is JSON that every reader takes: with a mark in its place."""
+    refused = await api.submit(**{"a\ud800": 1})
+    assert (422, "a?") == (refused.status, refused.error["param"])
+
+
+@pytest.mark.parametrize("version", ["HTTP/0.9", "HTTP/2.0", "HTTP/9.9"])
+async def test_other_versions_of_http_are_refused(api: Api, version: str) -> None:
+    """A request in a version that this is not is refused in the envelope."""
+    answer = await api.raw(f"GET /livez {version}\r\nHost: h\r\nConnection: close\r\n\r\n".encode())
+    assert b" 400 " in answer.partition(b"\r\n")[0]
+    assert b'"type": "invalid_body"' in answer
+
+
+@pytest.mark.parametrize(("coding", "status"), [("chunked", 202), ("Chunked", 202), ("gzip, chunked", 400)])
+async def test_only_plain_chunks_are_read(api: Api, coding: str, status: int) -> None:
+    """A body without a length comes in plain chunks; one in a coding that is not undone is refused."""
+    top = head(api, "POST", "/api/transcribe", f"Transfer-Encoding: {coding}", "Connection: close")
+    answer = await api.raw(top + b"%x\r\n%b\r\n0\r\n\r\n" % (len(SUBMISSION), SUBMISSION))
+    assert answer.startswith(f"HTTP/1.1 {status} ".encode())
 
 
 @pytest.mark.parametrize(

@@ -182,6 +182,18 @@ async def test_form_needs_exactly_one_file_with_something_in_it(api: Api) -> Non
     await check_nothing_left(api)
 
 
+@pytest.mark.parametrize(("content", "error"), [(b"\xff", "invalid_body"), (bytes(2 * MIB), "body_too_large")])
+async def test_file_under_another_name_is_told_its_own(api: Api, content: bytes, error: str) -> None:
+    """Whoever calls the part with the file something else learns how it is to be called."""
+    misnamed = aiohttp.FormData()
+    misnamed.add_field("video", io.BytesIO(content), filename="a.mp4")
+    refused = await api.request("POST", "/api/transcribe", data=misnamed)
+    assert error == refused.error["type"]
+    assert "'video'" in refused.json["message"]
+    assert "a part named 'file'" in refused.json["message"]
+    await check_nothing_left(api)
+
+
 @pytest.mark.parametrize("declared", [True, False])
 async def test_file_that_is_too_large_is_cut_off(tmp_path: Path, *, declared: bool) -> None:
     """A file over the limit is refused by its length, or where it goes over, and nothing of it stays."""

@@ -191,6 +191,17 @@ async def test_cost_of_useless_answers_is_counted(endpoint: Endpoint) -> None:
     assert twice.usage.prompt_tokens == 2 * once.usage.prompt_tokens
 
 
+@pytest.mark.parametrize(
+    "usage", ["3", '{"prompt_tokens": 1e30, "completion_tokens": -1}', '{"prompt_tokens": "many"}', "null"]
+)
+async def test_nonsense_about_the_cost_spoils_no_answer(endpoint: Endpoint, usage: str) -> None:
+    """An answer is taken although nobody can know what it cost; what drives a terminal is taken out of it."""
+    choice = r'{"message": {"content": "one\u0000 \u001b[31mtwo"}, "finish_reason": "stop"}'
+    endpoint.script(Fault(body=f'{{"choices": [{choice}], "usage": {usage}}}'))
+    async with asking(endpoint) as llm:
+        assert Answer("one [31mtwo", "m", FREE) == await llm.ask(question())
+
+
 # ---------------------------------------------------------------------------------------------
 # Again, and for how long
 # ---------------------------------------------------------------------------------------------

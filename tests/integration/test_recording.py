@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
+from pipeline.core.task import GROWING
 from pipeline.engine.recording import (
     FIRST_WINDOW_S,
     PAD_S,
@@ -30,7 +31,8 @@ def chunks_of(folder: Path, pcm: np.ndarray, start_s: float = 0.0, most_s: float
     """Cut samples as the engine does."""
     file = folder / "audio.s16le"
     file.write_bytes(np.asarray(pcm, dtype="<i2").tobytes())
-    return [found for found in Recording(file, start_s).chunks(most_s) if isinstance(found, Chunk)]
+    with Recording(file, start_s) as recording:
+        return [found for found in recording.chunks(most_s) if isinstance(found, Chunk)]
 
 
 def spans_of(chunks: Sequence[Chunk]) -> list[Span]:
@@ -54,6 +56,40 @@ def test_over_the_borders_of_windows_no_speech_is_lost_or_doubled(tmp_path: Path
         expected[span.start : span.end] = True
     differing = np.flatnonzero(heard != expected) / SAMPLE_RATE
     assert len(differing) / SAMPLE_RATE <= PAD_S, differing
+
+
+def test_a_recording_is_cut_while_it_grows(tmp_path: Path) -> None:
+    """Its chunks are those of the recording as a whole."""
+    pcm = media.compose(media.story(5, 60), GAP_S)
+    assert len(pcm) > 2 * FIRST_WINDOW_S * SAMPLE_RATE
+    file = tmp_path / "growing.s16le"
+    part = file.with_name(file.name + GROWING)
+    part.touch()
+    pieces = iter(np.array_split(pcm, 100))
+
+    def grow() -> None:
+        piece = next(pieces, None)
+        if piece is None:
+            part.rename(file)
+        else:
+            with part.open("ab") as out:
+                out.write(piece.tobytes())
+
+    with Recording(file, wait=grow) as recording:
+        found = [chunk for chunk in recording.chunks(MOST_S) if isinstance(chunk, Chunk)]
+    assert chunks_of(tmp_path, pcm) == found
+
+
+def test_the_first_chunk_needs_only_the_first_minute(tmp_path: Path) -> None:
+    """Nobody waits for the end of a recording to hear its beginning."""
+    pcm = media.compose(media.story(5, 60), GAP_S)[: FIRST_WINDOW_S * SAMPLE_RATE]
+    (tmp_path / f"growing.s16le{GROWING}").write_bytes(pcm.tobytes())
+
+    def never() -> None:
+        raise AssertionError("it waits")
+
+    with Recording(tmp_path / "growing.s16le", wait=never) as recording:
+        assert isinstance(next(recording.chunks(MOST_S)), Chunk)
 
 
 def test_chunks_of_speech_with_pauses_are_full_and_end_between_sentences(tmp_path: Path) -> None:
@@ -91,7 +127,8 @@ def test_where_nobody_speaks_there_is_nothing_to_hear(tmp_path: Path, loud: int)
         np.random.default_rng(1).normal(0, loud, seconds * SAMPLE_RATE) if loud else np.zeros(seconds * SAMPLE_RATE)
     )
     file.write_bytes(samples.astype("<i2").tobytes())
-    assert [float(FIRST_WINDOW_S), float(seconds)] == list(Recording(file).chunks(MOST_S))
+    with Recording(file) as recording:
+        assert [float(FIRST_WINDOW_S), float(seconds)] == list(recording.chunks(MOST_S))
 
 
 lengths = st.lists(st.tuples(st.integers(1, 900), st.integers(0, 60)), max_size=40)

@@ -202,7 +202,7 @@ def test_mistakes_name_the_source_of_the_value(written: Callable[[str], Path]) -
 BROKEN: dict[str, tuple[str | bytes, list[str]]] = {
     "number out of range": (
         '{"api": {"port": 70000}, "wechat": {"per_minute": 0}}',
-        ["api.port = 70000 * from 0 to 65535 * 0 到 65535", "wechat.per_minute = 0 * from 1 to 1200"],
+        ["api.port = 70000 * from 0 to 65535 * 0 到 65535", "wechat.per_minute = 0 * from 1 to 100000"],
     ),
     "wrong type": (
         '{"api": {"port": "80"}, "concurrent": {"max_workers": true, "queue_size": 1.0}, "web": null}',
@@ -271,7 +271,7 @@ BROKEN: dict[str, tuple[str | bytes, list[str]]] = {
         ["llm (*llm.model*llm.base_url *"],
     ),
     "tokens": (
-        '{"api": {"auth_token": ["short", "with space", 7]}}',
+        '{"api": {"auth_token": ["", "with space", 7]}}',
         ["api.auth_token[0] = *", "api.auth_token[1] = *", "api.auth_token[2] = *"],
     ),
     "repeated keys": (
@@ -279,7 +279,8 @@ BROKEN: dict[str, tuple[str | bytes, list[str]]] = {
         ["api.port * more than once *", "api.prot *", "llm.model = *"],
     ),
     "no object": ("[]", ["*/config.json: * one JSON object *"]),
-    "not UTF-8": (b"\xff\xfe{\x00}\x00", ["*/config.json: * UTF-8 *"]),
+    "not UTF-8": (b"\xff\xfe{\x00}\x00", ["*/config.json:1:1: * UTF-8 *"]),
+    "nothing": ("\n// nothing yet\n", ["*/config.json:1:1: *write at least {}*至少写上 {}*"]),
     "too deep": ("[" * 100_000, ["*/config.json: * brackets too deep *"]),
     "too long a number": ('{"a": ' + "9" * 5000 + "}", ["*/config.json: a number is too long *"]),
 }
@@ -305,6 +306,30 @@ def test_syntax_errors_show_their_place(written: Callable[[str], Path]) -> None:
     assert head.startswith(f"{path}:3:22: ")
     assert line == '      "api": {"port": 80 "host": "::1"}'
     assert line.index('"host"') == caret.index("^")
+
+
+SLIPS = {
+    "comma": ('{"api": {}\n"log": {}}', "2:1", "a comma, *缺少逗号"),
+    "trailing comma": ('{"api": {},}', "1:12", "* no comma stands behind *没有逗号"),
+    "trailing comma of a list": ('{"web": [1,]}', "1:12", "a value *一个值"),
+    "colon": ('{"api" {}}', "1:8", "a colon *缺少冒号"),
+    "quotation mark": ('{"api": {"host": "a', "1:18", "* quotation mark *双引号"),
+    "line end": ('{"api": {"host": "a\n"}}', "1:20", "* its line*在本行结束"),
+    "backslash": (r'{"storage": {"dir": "C:\data"}}', "1:24", r"* backslash *写作 \\"),
+    "behind the end": ("{}\n}", "2:1", "* behind *之后"),
+    "encoding": ('{\n"api": {"host": "主'.encode() + b'\xff"}}', "2:19", "* UTF-8 *"),
+}
+
+
+@pytest.mark.parametrize("name", SLIPS)
+def test_usual_slips_are_explained_in_both_languages(name: str, written: Callable[[str | bytes], Path]) -> None:
+    """What the parser says in English is told in words that say what to correct, with the same place and a caret."""
+    content, place, words = SLIPS[name]
+    path = written(content)
+    (problem,) = problems_of(path)
+    head, _, caret = problem.split("\n")
+    assert fnmatch.fnmatchcase(head, f"{path}:{place}: {'' if name == 'encoding' else '*JSON: '}{words}*")
+    assert "^" == caret.strip()
 
 
 def test_syntax_errors_show_no_secret(written: Callable[[str], Path]) -> None:
@@ -487,12 +512,21 @@ def test_exposure_needs_a_chosen_token() -> None:
     check_exposure(Settings(), has_made_tokens=False)
 
 
+def test_a_short_token_is_for_this_machine_only() -> None:
+    """A token of a few characters will do on loopback, and is refused where other machines can try it."""
+    here = load_settings(None, environ=NO_ENVIRONMENT, overrides={"api.auth_token": "short"})
+    check_exposure(here, has_made_tokens=False)
+    exposed = load_settings(
+        None, environ=NO_ENVIRONMENT, overrides={"api.host": "0.0.0.0", "api.auth_token": ["chosen-token", "short"]}
+    )
+    with pytest.raises(ConfigInvalid, match=r"api\.auth_token.* at least 8 characters"):
+        check_exposure(exposed, has_made_tokens=True)
+
+
 def test_keys_without_effect_are_named_when_set(written: Callable[[str], Path]) -> None:
-    """Only keys that are set to something else than their default are named, and each of them is a key."""
+    """Keys that the configuration sets are named, be it to their default, and each of them is a key."""
     settings = load_settings(
-        written(
-            '{"llm": {"translate_model": "m", "timeout_s": 300}, "api": {"port": 1}, "notify": {"channels": ["mailto://x"]}}'
-        ),
+        written('{"llm": {"translate_model": "m", "timeout_s": 300}, "api": {"port": 1}, "notify": {"channels": []}}'),
         environ=NO_ENVIRONMENT,
     )
     assert not_in_effect(Settings()) == ()

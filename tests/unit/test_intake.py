@@ -44,6 +44,8 @@ def test_same_work(other: Task) -> None:
         replace(TASK, options=replace(TASK.options, language="zh")),
         replace(TASK, options=replace(TASK.options, hotwords="h")),
         replace(TASK, options=replace(TASK.options, prompt="h")),
+        replace(TASK, options=replace(TASK.options, sequential=True)),
+        replace(TASK, options=replace(TASK.options, word_times=True)),
         replace(TASK, options=replace(TASK.options, proofread=False)),
         replace(TASK, options=replace(TASK.options, summarize=False)),
         replace(TASK, options=replace(TASK.options, script="keep")),

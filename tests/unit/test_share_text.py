@@ -18,6 +18,8 @@ from pipeline.core.share_text import first_link
         ("链接:https://example.com/s/1x 提取码: 8888", "https://example.com/s/1x"),
         ("Look at this (https://example.com/a?b=c) now", "https://example.com/a?b=c"),
         ('{"text": "https://example.com/a", "id": 1}', "https://example.com/a"),
+        ("(https://example.com/a)", "https://example.com/a"),
+        ("<https://example.com/a>", "https://example.com/a"),
         ("Title\nHTTPS://Example.com/a\nmore", "HTTPS://Example.com/a"),
         ("https://example.com/a 来自微博 https://example.com/b", "https://example.com/a"),
         ("first https://example.com/a then https://example.com/b", "https://example.com/a"),
@@ -45,9 +47,9 @@ def test_an_address_is_left_whole(text: str) -> None:
     assert text == first_link(text)
 
 
-def test_spaces_around_an_address_fall_away() -> None:
-    """Spaces around the text do not count."""
-    assert first_link("  https://example.com/a  ") == "https://example.com/a"
+def test_space_around_an_address_falls_away() -> None:
+    """Spaces and line breaks around the text, as a copy may have them, do not count."""
+    assert first_link(" \t https://example.com/a \r\n") == "https://example.com/a"
 
 
 @pytest.mark.parametrize("text", ["http:/" * 20_000, "：https://" * 10_000, "x " * 50_000, "http://a/" + "b" * 100_000])

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from hypothesis import given, strategies as st
 
-from pipeline.engine.whisper import TOKEN_S, Heard, best_of, split
+from pipeline.core.transcript import Word
+from pipeline.engine.heard import TOKEN_S, Heard, Sentence, best_of, split
 
 FIRST = 1000
 SECONDS = 10.0
@@ -69,3 +70,25 @@ def test_the_best_try_is_the_one_nobody_doubts_or_else_the_likeliest_that_does_n
     assert best_of([REPEATING, UNLIKELY, GOOD]) is GOOD
     assert best_of([heard("a", -3.0), UNLIKELY, heard("again and " * 40, -0.1)]) is UNLIKELY
     assert best_of([REPEATING, REPEATING]) is REPEATING
+
+
+times = st.floats(-5, 15)
+
+
+@given(times, st.floats(0, 5), st.lists(st.tuples(times, times)))
+def test_words_follow_each_other_within_their_sentence(
+    start: float, length: float, spoken: Sequence[tuple[float, float]]
+) -> None:
+    """Whatever times are found for words, none lies outside of its sentence or before the word before it."""
+    words = [Word(first, last, "word", 1.0) for first, last in spoken]
+    sentence = Sentence.of(start, start + length, "", words)
+    edges = [sentence.start, *(edge for word in sentence.words for edge in (word.start, word.end)), sentence.end]
+    assert sorted(edges) == edges
+    assert len(words) == len(sentence.words)
+
+
+def test_a_sentence_is_moved_with_its_words() -> None:
+    """Beginnings and ends may go different ways, but an end never comes before its beginning."""
+    sentence = Sentence(1.0, 2.0, "so", (Word(1.0, 2.0, "so", 0.5),))
+    assert Sentence(11.0, 12.0, "so", (Word(11.0, 12.0, "so", 0.5),)) == sentence.moved(lambda time_s: time_s + 10)
+    assert [20.0, 20.0, "so", [[20.0, 20.0, "so", 0.5]]] == sentence.moved(lambda _: 20.0, lambda _: 12.0).line()

@@ -1,0 +1,349 @@
+"""One task's recording in the engine: prepared ahead of the device, heard in any order, told in its own.
+
+Its thread prepares it chunk by chunk and offers the chunks to the device's batcher; the device's threads bring what
+they heard; the connection's thread tells it. A task that wants it is heard without batches instead, one stretch after
+the other, in its own thread.
+"""
+
+from __future__ import annotations
+
+import itertools
+import operator
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.engine.batcher import Batcher, is_out_of_memory
+from pipeline.engine.heard import TEMPERATURES, Aligned, Heard, Sentence, best_of
+from pipeline.engine.recording import SAMPLE_RATE, Chunk, Recording
+from pipeline.engine.whisper import Whisper
+from pipeline.zygote import emit
+
+AHEAD = 3
+"""So many batches of one recording are prepared and not told yet, at most: a chunk's features take 1 to 1.5 MB."""
+UNHEARD = "und"
+"""The language of a recording in which no speech was found (ISO 639-2: undetermined)."""
+LOOK_S = 0.02
+"""How often one looks for sound that is being decoded, and"""
+SIGN_OF_LIFE_S = 1.0
+"""how often the daemon hears meanwhile that it is not the recognizer which stands still."""
+
+_numbers = itertools.count(1)
+
+
+class Gone(Exception):
+    """The daemon closed the connection."""
+
+
+@dataclass(slots=True)
+class Slot:
+    """A place in the order in which a recording is told."""
+
+    done_s: float
+    """How much of the source is done with it."""
+    segments: Sequence[Sentence] | None = None
+    """None until it was heard."""
+
+
+@dataclass(slots=True, eq=False)
+class Detection:
+    """The beginning of a recording, of which the language is to be told."""
+
+    owner: Job
+    features: np.ndarray
+    seconds: float = 0.0
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        return self.owner.whisper, "detect"
+
+    def run(self, batch: Sequence[Detection]) -> None:
+        found = self.owner.whisper.detect([piece.features for piece in batch])
+        for piece, language in zip(batch, found, strict=True):
+            piece.owner.take_language(language)
+
+
+@dataclass(slots=True, eq=False)
+class Decoding:
+    """A chunk that is to be heard, and how it was heard so far, at one temperature after the other."""
+
+    owner: Job
+    chunk: Chunk
+    features: np.ndarray
+    prompt: tuple[int, ...]
+    slot: Slot
+    tries: list[Heard] = field(default_factory=list)
+
+    @property
+    def seconds(self) -> float:
+        return self.chunk.seconds
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        return self.owner.whisper, len(self.prompt), len(self.tries)
+
+    def run(self, batch: Sequence[Decoding]) -> None:
+        features, prompts = [piece.features for piece in batch], [piece.prompt for piece in batch]
+        heard = self.owner.whisper.decode(features, prompts, TEMPERATURES[len(self.tries)])
+        for piece, one in zip(batch, heard, strict=True):
+            piece.tries.append(one)
+            piece.owner.take(piece)
+
+
+@dataclass(slots=True, eq=False)
+class Alignment:
+    """A chunk whose text is known, and of which the words' times are wanted."""
+
+    decoding: Decoding
+    heard: Heard
+
+    @property
+    def owner(self) -> Job:
+        return self.decoding.owner
+
+    @property
+    def seconds(self) -> float:
+        return self.decoding.seconds
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        return self.owner.whisper, "align", self.owner.language
+
+    def run(self, batch: Sequence[Alignment]) -> None:
+        features, heard = [piece.decoding.features for piece in batch], [piece.heard for piece in batch]
+        found = self.owner.whisper.align(features, heard, self.owner.language)
+        for piece, words in zip(batch, found, strict=True):
+            piece.owner.take_text(piece.decoding, piece.heard, words)
+
+
+def told(error: Exception, usually: str) -> dict[str, Any]:
+    """An error as the daemon is told of it."""
+    kind = "out_of_memory" if is_out_of_memory(error) else usually
+    return {"error": kind, "detail": f"{type(error).__name__}: {error}"[:300]}
+
+
+class Job:
+    """One task's recording: prepared ahead of the device, heard in any order, told in its own."""
+
+    def __init__(self, whisper: Whisper, batcher: Batcher, request: dict[str, Any]) -> None:
+        """Take part in the device's batches until ``close``."""
+        self.number = next(_numbers)
+        self.priority: int = request["priority"]
+        self.preparing = True
+        self.whisper = whisper
+        self._batcher = batcher
+        self._request = request
+        self._recording = Recording(Path(request["pcm_path"]), request["resume_after_s"], self._await_sound)
+        self._language: str | None = whisper.language or request["language"]
+        self._sequential: bool = request["sequential"]
+        self._slots: deque[Slot] = deque()
+        self._news = threading.Condition()
+        self._pulse = 0
+        self._pulse_at = 0.0
+        self._prepared = self._closed = False
+        self._error: Exception | None = None
+        if not self._sequential:
+            batcher.join(self)
+
+    @property
+    def language(self) -> str:
+        """The language that is spoken, or that of no speech."""
+        return self._language or UNHEARD
+
+    # -- preparing, in a thread of its own ----------------------------------------------------
+
+    def prepare(self) -> None:
+        """Find the speech, compute its features, offer it chunk by chunk."""
+        try:
+            with self._recording:
+                if self._sequential:
+                    self._hear_in_turn()
+                else:
+                    self._prepare()
+        except Gone:
+            return
+        except Exception as error:  # noqa: BLE001 - whatever it is, the daemon must hear of it
+            self.fail(error)
+        finally:
+            self.preparing = False
+            self._prepared = True
+            self._notify()
+
+    def _prepare(self) -> None:
+        first: list[tuple[Chunk, np.ndarray]] = []
+        for found in self._recording.chunks(self.whisper.most_s):
+            if isinstance(found, float):
+                self._append(Slot(found, []))
+                continue
+            features = self.whisper.features(self._recording.samples(found))
+            first.append((found, features))
+            if self._language is None and _frames(first) < self.whisper.detection_frames:
+                continue
+            self._offer_all(first)
+            first.clear()
+        self._offer_all(first)
+
+    def _offer_all(self, chunks: Sequence[tuple[Chunk, np.ndarray]]) -> None:
+        if chunks and self._language is None:
+            self._detect(np.concatenate([features for _, features in chunks], axis=1))
+        for chunk, features in chunks:
+            slot = Slot(chunk.end_s)
+            self._append(slot)
+            self._batcher.offer(Decoding(self, chunk, features, self._prompt(), slot))
+
+    def _hear_in_turn(self) -> None:
+        """Hear one stretch after the other, each knowing what was said before it; nothing else shares the work."""
+        said_before: str | None = self._request["prompt"]
+        for stretch in self._recording.stretches():
+            self._language, heard = self.whisper.transcribe(
+                self._recording.samples(Chunk((stretch,))),
+                self._language,
+                said_before=said_before,
+                hotwords=self._request["hotwords"],
+                word_times=self._request["word_times"],
+            )
+            texts = []
+            in_source = partial(operator.add, stretch.start / SAMPLE_RATE)
+            for sentence in heard:
+                told = sentence.moved(in_source)
+                self._append(Slot(told.end, [told]))
+                texts.append(sentence.text)
+            said_before = "".join(texts) or said_before
+            self._append(Slot(stretch.end / SAMPLE_RATE, []))
+
+    def _detect(self, features: np.ndarray) -> None:
+        self._batcher.offer(Detection(self, features[:, : self.whisper.detection_frames]))
+        self._wait(lambda: self._language is not None)
+
+    def take_language(self, language: str) -> None:
+        """Take the language that the recording is in."""
+        self._language = language
+        self._notify()
+
+    def _prompt(self) -> tuple[int, ...]:
+        assert self._language is not None  # noqa: S101 - told before the first chunk is offered
+        return self.whisper.prompt(
+            self._language, said_before=self._request["prompt"], hotwords=self._request["hotwords"]
+        )
+
+    def _append(self, slot: Slot) -> None:
+        """Wait until the device has caught up, then take a place in the order."""
+        most = AHEAD * self._batcher.size * self._batcher.workers
+        self._wait(lambda: len(self._slots) < most)
+        with self._news:
+            self._slots.append(slot)
+            self._news.notify_all()
+
+    def _await_sound(self) -> None:
+        """Wait a moment for sound that is being decoded; how long it may take is the daemon's business."""
+        self._wait(lambda: False, LOOK_S)
+        if time.monotonic() - self._pulse_at > SIGN_OF_LIFE_S:
+            self._pulse_at = time.monotonic()
+            self.wait_on()
+
+    def _wait(self, until: Callable[[], bool], timeout_s: float | None = None) -> None:
+        self.preparing = False
+        with self._news:
+            self._news.wait_for(lambda: until() or self._closed, timeout_s)
+            if self._closed:
+                raise Gone
+        self.preparing = True
+
+    # -- heard, in the threads of the device --------------------------------------------------
+
+    def take(self, piece: Decoding) -> None:
+        """Take what was heard of a chunk; what is doubtful goes back to the device."""
+        if piece.tries[-1].is_doubtful and len(piece.tries) < len(TEMPERATURES):
+            self._batcher.offer(piece, again=True)
+            return
+        heard = best_of(piece.tries)
+        if self._request["word_times"] and heard.text and not heard.is_silence:
+            self._batcher.offer(Alignment(piece, heard), again=True)
+        else:
+            self.take_text(piece, heard)
+
+    def take_text(self, piece: Decoding, heard: Heard, words: Sequence[Aligned] = ()) -> None:
+        """Take the text of a chunk, with its words where they are wanted."""
+        sentences = () if heard.is_silence else self.whisper.sentences(heard, piece.seconds, words)
+        piece.slot.segments = [
+            sentence.moved(piece.chunk.source_time, lambda time_s: piece.chunk.source_time(time_s, is_end=True))
+            for sentence in sentences
+        ]
+        self._notify()
+
+    def wait_on(self) -> None:
+        """Let the daemon know that the device goes on, with others for the moment."""
+        self._pulse += 1
+        self._notify()
+
+    def fail(self, error: Exception) -> None:
+        """End with an error."""
+        emit({"level": 40, "event": "recognition failed", "traceback": "".join(traceback.format_exception(error))})
+        self._error = error
+        self._notify()
+
+    def _notify(self) -> None:
+        with self._news:
+            self._news.notify_all()
+
+    # -- telling, in the connection's thread --------------------------------------------------
+
+    def lines(self) -> Iterator[dict[str, Any]]:
+        """What the daemon is to be told, in the order of the recording, until the end or ``close``."""
+        done_s, pulse = self._request["resume_after_s"], 0
+        while (news := self._next_news(pulse)) is not None:
+            slots, pulse = news
+            if self._error is not None:
+                yield told(self._error, "failed")
+                return
+            if not slots and self._is_done():
+                yield {
+                    "done": True,
+                    "language": self.language,
+                    "compute_type": self.whisper.compute_type,
+                    "batch": self._batcher.size,
+                    "together": self.whisper.most_together,
+                }
+                return
+            done_s = slots[-1].done_s if slots else done_s
+            segments = [sentence.line() for slot in slots for sentence in slot.segments or ()]
+            yield {"segments": segments, "done_s": round(done_s, 3)}
+
+    def _next_news(self, pulse: int) -> tuple[list[Slot], int] | None:
+        """Wait for slots that can be told, for an end, or for a sign of life; None once closed."""
+        with self._news:
+            self._news.wait_for(
+                lambda: self._closed or self._error or self._is_done() or self._first_heard() or self._pulse != pulse
+            )
+            if self._closed:
+                return None
+            slots = []
+            while self._first_heard():
+                slots.append(self._slots.popleft())
+            self._news.notify_all()
+            return slots, self._pulse
+
+    def _first_heard(self) -> bool:
+        return bool(self._slots) and self._slots[0].segments is not None
+
+    def _is_done(self) -> bool:
+        return self._prepared and not self._slots
+
+    def close(self) -> None:
+        """Take no part any more: nothing of the recording is decoded from now on."""
+        with self._news:
+            self._closed = True
+            self._news.notify_all()
+        self._batcher.leave(self)
+
+
+def _frames(chunks: Sequence[tuple[Chunk, np.ndarray]]) -> int:
+    return sum(features.shape[1] for _, features in chunks)
