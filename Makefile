@@ -24,7 +24,7 @@ check: .venv/test ## linters, types, import contracts
 	@$(BIN)/lint-imports --no-logo
 
 chaos: .venv/test ## kill, stop, starve and deceive the daemon for half an hour, and print what was measured
-	@$(BIN)/python -m pytest -q --whole -o faulthandler_timeout=7200 tests/chaos
+	@$(BIN)/python -m pytest -q --whole -o faulthandler_timeout=7200 tests/chaos tests/unit
 
 soak: .venv/run ## 200 mixed videos in a minute or two: does anything grow?
 	@$(BIN)/python -m tests.soak

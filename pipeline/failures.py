@@ -235,6 +235,18 @@ class EngineDied(EngineFailed):
     crashed = True
 
 
+class GpuOutOfMemory(StageFailed):
+    """The device has not enough free memory for the speech model, even one chunk at a time."""
+
+    type = "gpu_out_of_memory"
+    message_zh = "设备的空闲内存不足以运行语音模型，逐段处理也不够。"
+    cure = (
+        "The task goes on by itself once there is room: end other programs that use the device, or name another model.",
+        "有空闲内存后任务会自动继续：请结束占用该设备的其他程序，或换用较小的模型。",
+    )
+    retries = ENDLESS
+
+
 class WorkerStalled(StageFailed):
     """The recognizer made no progress for longer than transcribe.stall_s."""
 

@@ -11,7 +11,7 @@ import structlog
 
 from pipeline.bridge import Bridge, StopSignal
 from pipeline.child import Limits, Zygote
-from pipeline.core.placement import Device
+from pipeline.core.device import Device
 from pipeline.engine.model_record import ModelRecord
 from pipeline.errors import Interrupted
 from pipeline.failures import ModelCorrupt, ModelMissing, StageFailed
