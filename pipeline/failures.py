@@ -210,9 +210,8 @@ class ModelCorrupt(StageFailed):
     type = "model_corrupt"
     message_zh = "语音模型的文件无法加载，或已被改动。"
     cure = (
-        "Run 'python run_daemon.py models fetch NAME', which fetches a damaged model of the hub anew; put the files "
-        "of a folder of your own back.",
-        "请运行 python run_daemon.py models fetch NAME，它会重新下载受损的模型；自备的模型目录请恢复原文件。",
+        "Run 'python run_daemon.py models fetch NAME'; put the files of a folder of your own back.",
+        "请运行 python run_daemon.py models fetch NAME；自备的模型目录请恢复原文件。",
     )
 
 
