@@ -41,7 +41,7 @@ def answer(connection: socket.socket) -> None:
                 time.sleep(recording.pace_s)
                 start_s, end_s, text = recording.segment(place)
                 say({"segments": [[start_s, end_s, text]], "done_s": end_s})
-        say({"done": True, "language": "en"})
+        say({"done": True, "language": "en", "compute_type": "int8", "batch": 4, "together": 1})
 
 
 def _struck_before(samples: Path) -> bool:
