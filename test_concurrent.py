@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
 def _running(arguments: argparse.Namespace) -> Client:
     if not AT_ONCE <= len(arguments.videos) <= MOST_VIDEOS:
         raise CommandFailed(f"Name 2 to {MOST_VIDEOS} videos.", f"请给出 2 到 {MOST_VIDEOS} 个视频地址。")
-    return connect(arguments, lambda: load_settings(arguments.config))
+    return connect(arguments, lambda: load_settings(arguments.config, all_secrets=False))
 
 
 def _demo(stack: ExitStack) -> tuple[Client, list[str]]:

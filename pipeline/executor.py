@@ -20,7 +20,7 @@ from pipeline.core.progress import Reading
 from pipeline.core.task import Artifacts, Failure, Lane, Stage, Task, Waiting
 from pipeline.core.transcript import Segment
 from pipeline.errors import DataFolderUnusable, Interrupted
-from pipeline.failures import DiskFull, InternalFailure, StageFailed
+from pipeline.failures import DiskFull, GpuOutOfMemory, InternalFailure, StageFailed
 from pipeline.llm import Llm
 from pipeline.log import bind_task
 from pipeline.ports import (
@@ -36,6 +36,8 @@ from pipeline.task_store import TaskStore
 
 R = TypeVar("R")
 
+WAITS_FOR: Mapping[type[StageFailed], Waiting] = {DiskFull: Waiting.DISK, GpuOutOfMemory: Waiting.DEVICE}
+"""Failures that are no attempt: the task waits for what it lacks."""
 ANSWERS_A_STAGE = 3.0
 """A text stage may ask for as long as so many answers may take one after the other, however short the recording."""
 
@@ -243,7 +245,7 @@ def _failed(unit: WorkUnit, stage: Stage, error: StageFailed) -> Failed:
         error.times_out,
         wish_s=error.wish_s,
         crashed=error.crashed,
-        waits_for=Waiting.DISK if isinstance(error, DiskFull) else None,
+        waits_for=WAITS_FOR.get(type(error)),
     )
 
 

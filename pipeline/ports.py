@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias
 
 from pipeline.config import Settings
+from pipeline.core.device import Reading
 from pipeline.core.messages import Message, Run
 from pipeline.core.task import FREE, Artifacts, Lane, LayerState, Product, Stage, Task, TaskWarning, Usage
 from pipeline.core.transcript import Segment
@@ -180,6 +181,16 @@ class Recognized:
     language: str
     model: str
     device: str
+    is_short: bool = False
+    """Whether the device was short of memory, so that batches or numbers are smaller than usual."""
+
+
+class DeviceProbe(Protocol):
+    """Looks at devices. What cannot be read has a ``fault``; nothing is raised."""
+
+    def read(self, pids: Mapping[str, int]) -> list[Reading]:
+        """Look at every device, in a thread; ``pids`` are our processes on them."""
+        ...
 
 
 class StageWork(Protocol):

@@ -20,6 +20,13 @@ NO_SPEECH = TaskWarning(
 )
 
 
+SHORT = TaskWarning(
+    "gpu_memory_short",
+    "The device was short of memory: the recording was recognized in smaller batches or with smaller numbers.",
+    "设备内存不足：本录音以较小的批次或较低的计算精度识别。",
+)
+
+
 class Transcribe:
     """Stream the recording through the recognizer; every stored segment is a place to go on from."""
 
@@ -58,7 +65,7 @@ class Transcribe:
             duration_s=length.seconds,
             segment_count=meter.count,
         )
-        warnings = () if meter.count else (NO_SPEECH,)
+        warnings = (*(() if meter.count else (NO_SPEECH,)), *((SHORT,) if heard.is_short else ()))
         return Made(info, layer=("transcript", LayerState.DONE), warnings=warnings)
 
 

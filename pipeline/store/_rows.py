@@ -65,6 +65,7 @@ def columns_of(task: Task) -> dict[str, Any]:
         "download_url": task.source.download_url,
         "host": task.source.host,
         "search": search_text(task),
+        "model": task.options.model,
         "options": _dump(_OPTIONS, task.options),
         "priority": task.priority,
         "status": task.status,

@@ -122,7 +122,13 @@ def _lane(artifacts: Artifacts, route: Route) -> str:
 
 
 def claim(
-    conn: sqlite3.Connection, boot_id: str, lane: Lane, now: float, task_id: str | None, hosts_left_alone: Sequence[str]
+    conn: sqlite3.Connection,
+    boot_id: str,
+    lane: Lane,
+    now: float,
+    task_id: str | None,
+    hosts_left_alone: Sequence[str] = (),
+    device: str | None = None,
 ) -> Settled | None:
     """Choose, decide and update in one transaction, so that two claims never give out the same task."""
     if task_id is None:
@@ -136,12 +142,24 @@ def claim(
     claimed = lifecycle.claim(task, now)
     _update(conn, claimed.task, expected=task.status, running_boot=boot_id)
     conn.execute(SQL["serve_turn"], {"id": task.id})
+    if device is not None:
+        conn.execute(SQL["note_placement"], {"id": task.id, "device": device, "now": now})
     return claimed
 
 
 def waiting(conn: sqlite3.Connection, lane: Lane, after: int, limit: int) -> list[Task]:
     """Read the tasks that may start in this lane, best first."""
     return load_whole(conn, _waiting_ids(conn, lane, after=after, limit=limit))
+
+
+def waiting_for_devices(conn: sqlite3.Connection, each: int) -> list[Task]:
+    """Read the first ``each`` of every model that wait for a device, best first."""
+    heads: list[sqlite3.Row] = []
+    for row in conn.execute(SQL["models_waiting"]).fetchall():
+        wanted = {"model": row["name"], "limit": each}
+        heads += conn.execute(SQL["waiting_for_model"], wanted)
+    heads.sort(key=lambda row: (-row["priority"], row["turn"], row["number"]))
+    return load_whole(conn, [row["id"] for row in heads])
 
 
 def _waiting_ids(
