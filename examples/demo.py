@@ -17,6 +17,7 @@ from examples.scoring import error_rate
 from examples.world import Recording, world
 from pipeline.cli._bars import Board
 from pipeline.cli._follow import FINAL, bar
+from pipeline.cli._output import show_any_character
 from tests.daemon import Client, Daemon, Json
 
 WORST_ERROR_RATE = 0.05
@@ -40,6 +41,7 @@ class Video:
 
 def main() -> int:
     """Run the demo; 0 if everything held."""
+    show_any_character()
     with world() as here:
         videos = [Video(recording) for recording in here.recordings]
         print(f"The local video site is at {here.site_url}. Starting the daemon …")
