@@ -23,11 +23,14 @@ from pipeline.cli import FAILED, FINE
 from pipeline.cli.commands import LoadSettings
 from pipeline.config import Live, Settings, not_in_effect, secrets_of
 from pipeline.control import Control
-from pipeline.core.placement import Device
+from pipeline.core.device import Device
 from pipeline.data_folder import DataFolder
 from pipeline.dispatcher import Dispatcher, Wakers
-from pipeline.engine.devices import find_devices
+from pipeline.engine.device_host import hosts_of
+from pipeline.engine.devices import MachineProbe, find_devices
+from pipeline.engine.fleet import Fleet
 from pipeline.engine.local import ASR_HOST, LocalEngine
+from pipeline.engine.model_record import ModelRecord
 from pipeline.engine.models import ModelShelf, Stock, resolve_auto
 from pipeline.errors import DataFolderUnusable
 from pipeline.events import EventBus
@@ -104,10 +107,12 @@ async def _run(settings: Settings, load: LoadSettings, folder: DataFolder, keyri
     house = House(bridge, store, zygote, live, board.note, llm)
     executor = Executor(house, ROUTE)
 
-    shelf = ModelShelf(bridge, zygote, house.stop, on_change=lambda: dispatcher.hint(""))
-    engine = LocalEngine(bridge, executor, shelf, settings, devices, roster, recognizer)
-    dispatcher = Dispatcher(house, engine, shelf, devices, ROUTE, bus, watch)
-    monitor = Monitor(store, live, devices, watch, on_change=dispatcher.allow_fetch)
+    shelf = ModelShelf(bridge, zygote, ModelRecord(folder.path), house.stop, on_change=lambda: dispatcher.hint(""))
+    hosts = hosts_of(devices, shelf, settings, roster, recognizer, tell=lambda news: bridge.post(fleet.take, news))
+    engine = LocalEngine(bridge, executor, settings.concurrent.max_workers, devices, hosts, roster)
+    fleet = Fleet(devices, engine, shelf, MachineProbe(devices), house, watch, on_change=lambda: dispatcher.hint(""))
+    dispatcher = Dispatcher(house, engine, shelf, fleet, ROUTE, bus, watch)
+    monitor = Monitor(store, live, fleet.slots, watch, on_change=dispatcher.allow_fetch)
     text_lane = TextLane(bridge, store, executor, watch, settings.llm.queue_size, on_outcome=dispatcher.text_came_back)
     # A kept connection may close just as a message is written, which would put it in doubt for nothing.
     session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True))
@@ -116,15 +121,9 @@ async def _run(settings: Settings, load: LoadSettings, folder: DataFolder, keyri
     dispatcher.wake = Wakers(text_lane.wake, outbox.wake)
 
     intake = Intake(store, live, dispatcher.hint, house.work_folder)
-
-    def wake() -> None:
-        dispatcher.hint("")
-        text_lane.wake()
-        outbox.wake()
-
-    control = Control(house, executor, ROUTE, bus, wake)
-    readiness = functools.partial(_missing, shelf, settings.transcribe.model, llm, outbox)
-    deps = Deps(store, intake, control, monitor, outbox, keyring, bus, live, readiness, __version__)
+    control = Control(house, executor, ROUTE, bus, dispatcher.wake_all)
+    readiness = functools.partial(_missing, shelf, settings.transcribe.model, fleet, llm, outbox)
+    deps = Deps(store, intake, control, monitor, fleet, outbox, keyring, bus, live, readiness, __version__)
     server = HttpServer(deps)
 
     def adopt(changed: Settings) -> None:
@@ -134,7 +133,6 @@ async def _run(settings: Settings, load: LoadSettings, folder: DataFolder, keyri
 
     reload = Reload(live, lambda: _with_model(load(), devices), adopt, watch, reload_asked)
     workers = Workers(house, engine, settle_rest=dispatcher.settle_rest)
-    retention = Retention(house, watch)
 
     try:
         await store.open()
@@ -142,7 +140,7 @@ async def _run(settings: Settings, load: LoadSettings, folder: DataFolder, keyri
         services: list[Service] = [
             Heartbeat(watch),
             Rescuer(house, ROUTE, bus),
-            retention,
+            Retention(house, watch),
             BackupDesk(folder.path, store.back_up),
             server,  # until the end: what is new is refused, what is asked is answered
             board,
@@ -150,7 +148,7 @@ async def _run(settings: Settings, load: LoadSettings, folder: DataFolder, keyri
             workers,
             outbox,
             reload,
-            Throttle(intake.close, (dispatcher, text_lane), workers),
+            Throttle(intake.close, (fleet, dispatcher, text_lane), workers),
             _Announcement(folder, server, devices, settings),
         ]
         await run_services(services, watch, stop_asked)
@@ -185,16 +183,20 @@ def _channels(settings: Settings, session: aiohttp.ClientSession) -> dict[str | 
     return channels
 
 
-def _missing(shelf: ModelShelf, model: str, llm: Llm | None, outbox: Outbox) -> list[Missing]:
+def _missing(shelf: ModelShelf, model: str, fleet: Fleet, llm: Llm | None, outbox: Outbox) -> list[Missing]:
     """What the daemon lacks at this moment."""
     lacking = []
-    if shelf.want(model) is not Stock.HERE:
+    if shelf.want(model) in {Stock.FETCHING, Stock.MISSING}:
         lacking.append(
             Missing(
                 f"model:{model}",
                 f"The weights are not here (yet): python run_daemon.py models fetch {model}",
                 f"本机（还）没有模型权重，可运行 python run_daemon.py models fetch {model}",
             )
+        )
+    for device, outage in fleet.outages.items():
+        lacking.append(
+            Missing(f"device:{device}", f"It is out of service. {outage.why}", f"设备已停用：{outage.why_zh}")
         )
     if llm is not None:
         lacking += [Missing(f"llm:{name}", *why.advice()) for name, why in llm.silent.items()]

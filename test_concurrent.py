@@ -18,6 +18,7 @@ from datetime import datetime
 from pathlib import Path
 
 from pipeline.cli import USAGE
+from pipeline.cli._output import show_any_character
 from pipeline.cli._packages import lacking
 
 try:
@@ -43,6 +44,7 @@ MOST_VIDEOS = 100
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Submit, watch, draw, judge; 0 if everything held."""
+    show_any_character()
     arguments = _parser().parse_args(argv)
     try:
         with ExitStack() as stack:
@@ -73,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
 def _running(arguments: argparse.Namespace) -> Client:
     if not AT_ONCE <= len(arguments.videos) <= MOST_VIDEOS:
         raise CommandFailed(f"Name 2 to {MOST_VIDEOS} videos.", f"请给出 2 到 {MOST_VIDEOS} 个视频地址。")
-    return connect(arguments, lambda: load_settings(arguments.config))
+    return connect(arguments, lambda: load_settings(arguments.config, all_secrets=False))
 
 
 def _demo(stack: ExitStack) -> tuple[Client, list[str]]:

@@ -26,7 +26,7 @@ import numpy as np
 from faster_whisper import BatchedInferencePipeline, WhisperModel, decode_audio
 
 from pipeline.engine.asr_host import NICENESS
-from pipeline.engine.local import BATCH_ON_CPU
+from pipeline.engine.memory_book import BATCH_ON_CPU
 from pipeline.engine.recording import SAMPLE_RATE
 from pipeline.engine.whisper import Whisper
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from benchmarks.figures import ROOT
 from benchmarks.recordings import record
-from pipeline.engine.local import ENVIRONMENT
+from pipeline.engine.device_host import ENVIRONMENT
 from tests.daemon import Client, Daemon
 from tests.fakes.server import running
 from tests.fakes.site import Reply, Site

@@ -9,19 +9,24 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import textwrap
 import time
 from dataclasses import dataclass, field
 
 from examples.samples import Sample
 from examples.scoring import error_rate
+from examples.timeline import broken_runs, sent
 from examples.world import Recording, world
 from pipeline.cli._bars import Board
 from pipeline.cli._follow import FINAL, bar
+from pipeline.cli._output import show_any_character
 from tests.daemon import Client, Daemon, Json
 
 WORST_ERROR_RATE = 0.05
 """Share of the reference that may be misheard; the bundled model stays below 0.02 on these recordings."""
 LOOK_EVERY_S = 0.25
+COLUMNS, INDENT = 120, 10
+"""Of the texts that are printed."""
 
 
 @dataclass
@@ -40,6 +45,7 @@ class Video:
 
 def main() -> int:
     """Run the demo; 0 if everything held."""
+    show_any_character()
     with world() as here:
         videos = [Video(recording) for recording in here.recordings]
         print(f"The local video site is at {here.site_url}. Starting the daemon …")
@@ -95,8 +101,8 @@ async def _tell_text(client: Client, video: Video) -> list[str]:
     rate = error_rate(video.sample.reference, result["text"], video.sample.language)
     kind = "characters" if video.sample.language == "zh" else "words"
     print(f"\n── {name} · {result['language']} · {100 * rate:.1f} % of {kind} differ from the reference")
-    print(f"   said:  {_short(video.sample.reference)}")
-    print(f"   heard: {_short(result['text'])}")
+    print(_paragraph("said:", video.sample.reference, video.sample.language))
+    print(_paragraph("heard:", result["text"], video.sample.language))
     problems = []
     if result["language"] != video.sample.language:
         problems.append(f"{name}: heard as {result['language']}, it is {video.sample.language}")
@@ -107,34 +113,30 @@ async def _tell_text(client: Client, video: Video) -> list[str]:
     return problems
 
 
-def _short(text: str, length: int = 150) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= length else line[: length - 1] + "…"
+def _paragraph(name: str, text: str, language: str) -> str:
+    """Set a text in lines beside its name; a Chinese character is two columns wide."""
+    width = COLUMNS // 2 if language == "zh" else COLUMNS
+    return textwrap.fill(text, width, initial_indent=f"   {name}".ljust(INDENT), subsequent_indent=" " * INDENT)
 
 
 async def _tell_messages(client: Client, videos: list[Video]) -> list[str]:
     """Show every message in the order in which they were delivered, and check that no video's run is broken."""
-    delivered = [
-        (message["sent_at"], video, message) for video in videos for message in await client.messages(video.task_id)
-    ]
-    delivered.sort(key=lambda item: item[0])
+    completed = [video for video in videos if video.state["status"] == "completed"]
+    runs = [(video.recording.name, await client.messages(video.task_id)) for video in completed]
+    unsent = [(name, message) for name, run in runs for message in run if message["state"] != "sent"]
+    if unsent:
+        return [f"{name}: message {message['number']} is {message['state']}" for name, message in unsent]
+    # Times are in milliseconds; within one, the run that began earlier comes to its end.
+    delivered = [(message["sent_at"], run[0]["sent_at"], name, message) for name, run in runs for message in run]
     print("\n══ Messages, in the order in which they were delivered (the inbox: no WeChat robot is configured)")
-    for _, video, message in delivered:
-        print(f"\n── {video.recording.name} · {message['kind']} · {message['bytes']} bytes · {message['state']}")
+    for *_, name, message in sorted(delivered, key=lambda item: item[:2]):
+        print(f"\n── {name} · {message['kind']} · {message['bytes']} bytes · {message['state']}")
         print("\n".join(f"   {line}" for line in message["text"].splitlines()))
-    problems = [
-        f"{video.recording.name}: message {message['number']} is {message['state']}"
-        for _, video, message in delivered
-        if message["state"] != "sent"
-    ]
-    order = [video.recording.name for _, video, _ in delivered]
-    runs = [name for place, name in enumerate(order) if place == 0 or order[place - 1] != name]
-    if len(runs) != len(set(runs)) or len(runs) != len(videos):
-        problems.append(f"the runs of messages are broken: {order}")
-    for video in videos:
-        numbers = [message["number"] for _, owner, message in delivered if owner is video]
-        if numbers != list(range(1, len(numbers) + 1)):
-            problems.append(f"{video.recording.name}: its messages came as {numbers}")
+    problems = broken_runs([message for name, run in runs for message in sent(name, run)])
+    for name, run in runs:
+        numbers = [message["number"] for message in run]
+        if numbers != list(range(1, run[0]["of"] + 1)):
+            problems.append(f"{name}: its messages came as {numbers}")
     return problems
 
 

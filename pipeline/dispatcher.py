@@ -10,22 +10,23 @@ import asyncio
 import random
 import shutil
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
 from pipeline.core.lifecycle import Cause, Failed, Outcome, Settled, Step, finish, settle
 from pipeline.core.notices import failure_runs, step_runs
-from pipeline.core.placement import Device, Placement, plan
+from pipeline.core.placement import Placement
 from pipeline.core.retry import RetryPolicy
 from pipeline.core.task import Artifacts, Failure, Lane, Stage, Task, Waiting
+from pipeline.engine.fleet import Fleet
 from pipeline.engine.local import LocalEngine
 from pipeline.engine.models import ModelShelf, Stock
 from pipeline.events import EventBus
 from pipeline.executor import House
-from pipeline.failures import ModelMissing, SourceRateLimited
+from pipeline.failures import SourceRateLimited, StageFailed
 from pipeline.service import Watch
 from pipeline.task_store import TaskStore
 
@@ -51,7 +52,7 @@ class Dispatcher:
         house: House,
         engine: LocalEngine,
         shelf: ModelShelf,
-        devices: Sequence[Device],
+        fleet: Fleet,
         route: Sequence[Step],
         bus: EventBus,
         watch: Watch,
@@ -61,24 +62,23 @@ class Dispatcher:
         self._store: TaskStore = house.store
         self._engine = engine
         self._shelf = shelf
-        self._devices = tuple(devices)
+        self._fleet = fleet
         self._route = tuple(route)
         self._bus = bus
         self._watch = watch
         concurrent, scheduler = house.settings.concurrent, house.settings.scheduler
         self._fetch_slots = concurrent.max_workers
         self._hints: asyncio.Queue[str] = asyncio.Queue(concurrent.max_workers + concurrent.queue_size)
-        self._outcomes: asyncio.Queue[tuple[Outcome, Placement | None]] = asyncio.Queue()
-        self._running: Counter[str] = Counter()
-        """Slots taken, of ``fetch`` and of every device."""
+        self._outcomes: asyncio.Queue[tuple[Outcome, Callable[[], None]]] = asyncio.Queue()
+        """What became of a task, and what gives back the room it had."""
+        self._fetching = 0
         self._left_alone: dict[str, float] = {}
         """Hosts that asked for it, and until when, by the monotonic clock."""
         self._retry = RetryPolicy(scheduler.max_retries, scheduler.retry_delay_s)
         self.wake: Wakers | None = None
 
     async def start(self) -> None:
-        """Note what there is to work with, begin handing out work, and see to it that the usual model is here."""
-        await self._store.note_devices(self._devices, time.time())
+        """Begin handing out work, and see to it that the usual model is here."""
         self._shelf.want(self._house.settings.transcribe.model)
         self._watch.start("dispatch", self._dispatch_on())
         self._watch.start("settle", self._settle_on())
@@ -100,6 +100,13 @@ class Dispatcher:
         if not self._hints.full():
             self._hints.put_nowait(task_id)
 
+    def wake_all(self) -> None:
+        """Have everybody who may have something to do look for it."""
+        self.hint()
+        if self.wake is not None:
+            self.wake.text_lane()
+            self.wake.outbox()
+
     def allow_fetch(self, slots: int) -> None:
         """Fetch so many videos side by side from now on; what runs is not interrupted."""
         self._fetch_slots = slots
@@ -119,6 +126,8 @@ class Dispatcher:
             timeout = min(timeout, max(0.0, until - time.monotonic()))
         if due is not None and due > now:  # one that is due already waits for a slot, and an outcome brings that
             timeout = min(timeout, due - now)
+        if self._fleet.decide_again_s is not None:
+            timeout = min(timeout, self._fleet.decide_again_s)
         try:
             async with asyncio.timeout(timeout):  # not wait_for, which forgets a stop that comes with a hint
                 await self._hints.get()
@@ -131,15 +140,18 @@ class Dispatcher:
         if not self._disk_has_room():
             await self._wait_for_disk()
             return
-        while self._running["fetch"] < self._fetch_slots:
+        while self._fetching < self._fetch_slots:
             settled = await self._store.claim(Lane.FETCH, time.time(), hosts_left_alone=self._hosts_left_alone())
             if settled is None:
                 return
             self._bus.record(settled, Lane.FETCH)
             if settled.cause is Cause.CLAIMED:
                 await self._announce(settled.task, Lane.FETCH)
-            self._running["fetch"] += 1
-            self._engine.fetch(settled.task, self._came_back(Placement(settled.task.id, "fetch")))
+            self._fetching += 1
+            self._engine.fetch(settled.task, self._came_back(self._end_fetch))
+
+    def _end_fetch(self) -> None:
+        self._fetching -= 1
 
     def _hosts_left_alone(self) -> list[str]:
         now = time.monotonic()
@@ -158,45 +170,46 @@ class Dispatcher:
                 await self._store.wait_for(task.id, Waiting.DISK, time.time())
 
     async def _fill_devices(self) -> None:
-        if all(self._running[device.id] >= device.slots for device in self._devices):
+        if not self._fleet.has_room:
             return
-        waiting = await self._store.waiting(Lane.ASR)
+        waiting = await self._store.waiting_for_devices(self._fleet.slots)
         ready = [task for task in waiting if await self._has_model(task)]
-        for placement in plan(ready, self._devices, self._running):
-            await self._place(placement)
+        for place in await self._fleet.decide(ready):
+            await self._place(place)
 
-    async def _place(self, placement: Placement) -> None:
-        settled = await self._store.claim(Lane.ASR, time.time(), placement.task_id)
+    async def _place(self, place: Placement) -> None:
+        settled = await self._store.claim(Lane.ASR, time.time(), place.task_id, device=place.device)
         if settled is None:
             return
         self._bus.record(settled, Lane.ASR)
-        self._running[placement.device] += placement.slots
-        self._engine.recognize(settled.task, placement.device, self._came_back(placement))
+        self._fleet.reserve(settled.task, place)
+        self._engine.recognize(settled.task, place, self._came_back(partial(self._fleet.release, place)))
 
     async def _has_model(self, task: Task) -> bool:
         """Whether the task's model is here; if it cannot be had the task fails, if it is on its way it waits."""
         stock = self._shelf.want(task.options.model)
-        if stock is Stock.FETCHING and task.waiting_for is not Waiting.MODEL:
-            await self._store.wait_for(task.id, Waiting.MODEL, time.time())
+        lacks = Waiting.MODEL if stock is Stock.FETCHING else Waiting.DEVICE
+        if stock is not Stock.MISSING and task.waiting_for is not lacks:
+            await self._store.wait_for(task.id, lacks, time.time())
         if stock is Stock.MISSING:
-            await self._fail_unplaced(task, ModelMissing(self._shelf.why_missing(task.options.model)))
+            await self._fail_unplaced(task, self._shelf.failure(task.options.model))
         return stock is Stock.HERE
 
-    async def _fail_unplaced(self, task: Task, error: ModelMissing) -> None:
+    async def _fail_unplaced(self, task: Task, error: StageFailed) -> None:
         settled = await self._store.claim(Lane.ASR, time.time(), task.id)
         if settled is None:
             return
         failure = Failure.of(error, Stage.TRANSCRIBE, task.options.model)
         outcome = Failed(task.id, Lane.ASR, failure, error.retries, error.times_out)
-        self._outcomes.put_nowait((outcome, None))
+        self._outcomes.put_nowait((outcome, _nothing))
 
-    def _came_back(self, placement: Placement) -> Callable[[Outcome], None]:
-        """The done-callback of one submission: it knows the place; the outcome itself knows the task."""
-        return lambda outcome: self._outcomes.put_nowait((outcome, placement))
+    def _came_back(self, give_back: Callable[[], None]) -> Callable[[Outcome], None]:
+        """The done-callback of one submission: it knows what room to give back; the outcome itself knows the task."""
+        return lambda outcome: self._outcomes.put_nowait((outcome, give_back))
 
     def text_came_back(self, outcome: Outcome) -> None:
         """Take an outcome of the TEXT lane."""
-        self._outcomes.put_nowait((outcome, None))
+        self._outcomes.put_nowait((outcome, _nothing))
 
     # -- from outcome to the next lane ----------------------------------------------------------
 
@@ -204,9 +217,8 @@ class Dispatcher:
         while True:
             await self._settle(*await self._outcomes.get())
 
-    async def _settle(self, outcome: Outcome, placement: Placement | None) -> None:
-        if placement is not None:
-            self._running[placement.device] -= placement.slots
+    async def _settle(self, outcome: Outcome, give_back: Callable[[], None]) -> None:
+        give_back()
         task = await self._store.get(outcome.task_id)
         if task is None or task.status.final:  # cancelled while a worker had it, and maybe deleted
             await self._let_go(outcome.task_id, task.artifacts if task else Artifacts())
@@ -248,10 +260,7 @@ class Dispatcher:
         """Nudge whoever has the task next, and clean up behind it."""
         if task.status.final or task.artifacts.transcript is not None:
             await asyncio.to_thread(self._house.clear_work, task.id, task.artifacts)
-        self.hint(task.id)
-        if self.wake is not None:
-            self.wake.text_lane()
-            self.wake.outbox()
+        self.wake_all()
 
     async def finish_delivered(self, paused: Sequence[str]) -> None:
         """Complete every task whose messages have all come to rest (``paused``: robots that hold theirs)."""
@@ -259,3 +268,7 @@ class Dispatcher:
             settled = finish(task, time.time(), delivery)
             if await self._store.save(settled, expected=task.status):
                 self._bus.record(settled)
+
+
+def _nothing() -> None:
+    """Give nothing back: the TEXT lane has one thread, and what was never placed has no room."""

@@ -20,10 +20,11 @@ from pipeline.core.progress import Reading
 from pipeline.core.task import Artifacts, Failure, Lane, Stage, Task, Waiting
 from pipeline.core.transcript import Segment
 from pipeline.errors import DataFolderUnusable, Interrupted
-from pipeline.failures import DiskFull, InternalFailure, StageFailed
+from pipeline.failures import DiskFull, GpuOutOfMemory, InternalFailure, StageFailed
 from pipeline.llm import Llm
 from pipeline.log import bind_task
 from pipeline.ports import (
+    OnSegments,
     Question,
     Recognition,
     Recognized,
@@ -35,6 +36,8 @@ from pipeline.task_store import TaskStore
 
 R = TypeVar("R")
 
+WAITS_FOR: Mapping[type[StageFailed], Waiting] = {DiskFull: Waiting.DISK, GpuOutOfMemory: Waiting.DEVICE}
+"""Failures that are no attempt: the task waits for what it lacks."""
 ANSWERS_A_STAGE = 3.0
 """A text stage may ask for as long as so many answers may take one after the other, however short the recording."""
 
@@ -48,7 +51,7 @@ class Recognizer(Protocol):
         self,
         task: Task,
         request: Recognition,
-        on_segments: Callable[[Sequence[Segment], float], None],
+        on_segments: OnSegments,
         stop: StopSignal,
         on_start: Callable[[], object],
     ) -> Recognized: ...
@@ -242,7 +245,7 @@ def _failed(unit: WorkUnit, stage: Stage, error: StageFailed) -> Failed:
         error.times_out,
         wish_s=error.wish_s,
         crashed=error.crashed,
-        waits_for=Waiting.DISK if isinstance(error, DiskFull) else None,
+        waits_for=WAITS_FOR.get(type(error)),
     )
 
 
@@ -318,13 +321,13 @@ class _Context:
             self._stops = outer
             stops.close()
 
-    def recognize(self, request: Recognition, on_segments: Callable[[Sequence[Segment], float], None]) -> Recognized:
+    def recognize(self, request: Recognition, on_segments: OnSegments) -> Recognized:
         if self._unit.recognizer is None:
             raise InternalFailure("this task was given no device")
         return self._unit.recognizer.recognize(self.task, request, on_segments, self._stops.soon, self.begin)
 
-    def checkpoint(self, segments: Sequence[Segment]) -> None:
-        self._house.ask(self._house.store.keep_segments(self.task.id, segments))
+    def checkpoint(self, segments: Sequence[Segment], language: str) -> None:
+        self._house.ask(self._house.store.keep_segments(self.task.id, segments, language))
 
     def segments(self) -> tuple[Segment, ...]:
         return self._house.ask(self._house.store.segments(self.task.id))

@@ -205,13 +205,13 @@ class ModelMissing(StageFailed):
 
 
 class ModelCorrupt(StageFailed):
-    """The files of the speech model cannot be loaded."""
+    """The files of the speech model cannot be loaded, or are not what they were."""
 
     type = "model_corrupt"
-    message_zh = "语音模型的文件无法加载。"
+    message_zh = "语音模型的文件无法加载，或已被改动。"
     cure = (
-        "Delete the model's folder and run 'python run_daemon.py models fetch NAME'.",
-        "请删除模型目录，再运行 python run_daemon.py models fetch NAME。",
+        "Run 'python run_daemon.py models fetch NAME'; put the files of a folder of your own back.",
+        "请运行 python run_daemon.py models fetch NAME；自备的模型目录请恢复原文件。",
     )
 
 
@@ -232,6 +232,18 @@ class EngineDied(EngineFailed):
 
     message_zh = "识别引擎的进程在工作中途崩溃。"
     crashed = True
+
+
+class GpuOutOfMemory(StageFailed):
+    """The device has not enough free memory for the speech model, even one chunk at a time."""
+
+    type = "gpu_out_of_memory"
+    message_zh = "设备的空闲内存不足以运行语音模型，逐段处理也不够。"
+    cure = (
+        "The task goes on by itself once there is room: end other programs that use the device, or name another model.",
+        "有空闲内存后任务会自动继续：请结束占用该设备的其他程序，或换用较小的模型。",
+    )
+    retries = ENDLESS
 
 
 class WorkerStalled(StageFailed):

@@ -28,15 +28,45 @@ def read_host(folder: Path) -> HostReading:
     """Look; the disk is the one ``folder`` lies on."""
     return HostReading(
         disk_free_gb=shutil.disk_usage(folder).free / GIBIBYTE,
-        memory_free_mb=_memory_free_mb(),
+        memory_free_mb=memory.available_mb if (memory := read_memory()) else None,
         load_1m=os.getloadavg()[0],
         rss_mb=_rss_mb(),
     )
 
 
-def _memory_free_mb() -> int | None:
-    found = re.search(r"^MemAvailable:\s+(\d+) kB", _read("/proc/meminfo"), re.MULTILINE)
-    return int(found[1]) // 1024 if found else None
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """The machine's memory."""
+
+    total_mb: int
+    available_mb: int
+    """What programs may still take without swapping."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessMemory:
+    """What one process has in memory now, and had at most."""
+
+    resident_mb: int
+    peak_mb: int
+
+
+def read_memory() -> Memory | None:
+    """Look at the machine's memory; None where the system does not say."""
+    total_mb, available_mb = _megabytes(_read("/proc/meminfo"), "MemTotal", "MemAvailable")
+    return None if total_mb is None or available_mb is None else Memory(total_mb, available_mb)
+
+
+def process_memory(pid: int) -> ProcessMemory | None:
+    """Look at the memory of a process; None if it is gone, or where the system does not say."""
+    resident_mb, peak_mb = _megabytes(_read(f"/proc/{pid}/status"), "VmRSS", "VmHWM")
+    return None if resident_mb is None or peak_mb is None else ProcessMemory(resident_mb, peak_mb)
+
+
+def _megabytes(text: str, *names: str) -> list[int | None]:
+    """The values of these lines of one of the system's files."""
+    found = [re.search(rf"^{name}:\s+(\d+) kB", text, re.MULTILINE) for name in names]
+    return [int(one[1]) // 1024 if one else None for one in found]
 
 
 def _rss_mb() -> float | None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import structlog
 
 from pipeline.config import Live
 from pipeline.core.fetch_slots import Load, Strain, adjust, strain_of
-from pipeline.core.placement import Device
 from pipeline.host import HostReading, read_host
 from pipeline.service import Watch
 from pipeline.task_store import TaskStore
@@ -28,7 +27,7 @@ class Monitor:
         self,
         store: TaskStore,
         live: Live,
-        devices: Sequence[Device],
+        device_slots: int,
         watch: Watch,
         on_change: Callable[[int], None],
         look_every_s: float = LOOK_EVERY_S,
@@ -39,7 +38,7 @@ class Monitor:
         self._watch = watch
         self._on_change = on_change
         self._look_every_s = look_every_s
-        self.device_slots = sum(device.slots for device in devices)
+        self.device_slots = device_slots
         """Transcriptions that all devices together run side by side."""
         self.most_fetch_slots = live.settings.concurrent.max_workers
         self.fetch_slots = self.most_fetch_slots

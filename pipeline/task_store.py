@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from pipeline.core.device import Device, Reading
 from pipeline.core.figures import Figures, QueueView
 from pipeline.core.lifecycle import Delivery, Settled
+from pipeline.core.memory import Peak
 from pipeline.core.messages import Message, MessageState, Run
-from pipeline.core.placement import Device
 from pipeline.core.progress import Progress
 from pipeline.core.task import FREE, Lane, Stage, Status, Task, Usage
 from pipeline.core.transcript import Segment
@@ -163,6 +164,15 @@ class Retired:
         return len(self.tasks) + len(self.texts) + self.unlisted
 
 
+@dataclass(frozen=True, slots=True)
+class ModelOnDevice:
+    """What a measurement of memory is of; a device goes by its name, because another may take its place."""
+
+    device: str
+    model: str
+    compute_type: str
+
+
 class TaskStore(Protocol):
     """Where tasks live. Every change is one transaction, durable when the call returns.
 
@@ -191,7 +201,13 @@ class TaskStore(Protocol):
 
     # moving
     async def claim(
-        self, lane: Lane, now: float, task_id: str | None = None, *, hosts_left_alone: Sequence[str] = ()
+        self,
+        lane: Lane,
+        now: float,
+        task_id: str | None = None,
+        *,
+        hosts_left_alone: Sequence[str] = (),
+        device: str | None = None,
     ) -> Settled | None:
         """Give the lane's next waiting task (or this one) to a worker; None if none may start now.
 
@@ -202,11 +218,16 @@ class TaskStore(Protocol):
             now: seconds since the epoch; whether the time of a task's next attempt has come, the store knows itself.
             task_id: of the one task that is wanted, if it is.
             hosts_left_alone: the next task is none whose media comes from these.
+            device: where it was placed.
         """
         ...
 
     async def waiting(self, lane: Lane, *, after: int = 0, limit: int = 100) -> list[Task]:
         """Tasks that wait for this lane and may start, next first; TEXT by sequence, above ``after``."""
+        ...
+
+    async def waiting_for_devices(self, each: int) -> list[Task]:
+        """Of every model the first ``each`` tasks that wait for a device and may start, best first."""
         ...
 
     async def next_due(self) -> float | None:
@@ -275,7 +296,10 @@ class TaskStore(Protocol):
         """Forget products whose files are gone."""
         ...
 
-    async def keep_segments(self, task_id: str, segments: Sequence[Segment]) -> None: ...
+    async def keep_segments(self, task_id: str, segments: Sequence[Segment], language: str | None = None) -> None:
+        """Store segments that are final, and the language they are in; what is there already stays."""
+        ...
+
     async def segments(self, task_id: str) -> tuple[Segment, ...]: ...
     async def keep_reply(self, task_id: str, key: str, reply: Reply) -> None:
         """Add what a reply cost to the task's usage, and store it until the stage has made its product."""
@@ -388,4 +412,16 @@ class TaskStore(Protocol):
 
     async def note_devices(self, devices: Sequence[Device], now: float) -> None:
         """Store which devices there are, in place of those stored before."""
+        ...
+
+    async def note_readings(self, readings: Sequence[Reading], now: float) -> None:
+        """Store how it stands with devices; soon out of date, so raises ``DiskFull`` or ``DbBusy`` as progress does."""
+        ...
+
+    async def note_peak(self, where: ModelOnDevice, peak: Peak, now: float) -> None:
+        """Store what a model was measured to take on a device, in place of the oldest if there are many."""
+        ...
+
+    async def peaks(self) -> Mapping[ModelOnDevice, tuple[Peak, ...]]:
+        """Everything measured, the latest last."""
         ...

@@ -20,6 +20,13 @@ NO_SPEECH = TaskWarning(
 )
 
 
+SHORT = TaskWarning(
+    "gpu_memory_short",
+    "The device was short of memory: the recording was recognized in smaller batches or with smaller numbers.",
+    "设备内存不足：本录音以较小的批次或较低的计算精度识别。",
+)
+
+
 class Transcribe:
     """Stream the recording through the recognizer; every stored segment is a place to go on from."""
 
@@ -41,7 +48,7 @@ class Transcribe:
                 Recognition(
                     audio=ctx.work / audio.name,
                     length_s=lambda: length.seconds,
-                    language=ctx.task.options.language,
+                    language=ctx.task.options.language or ctx.task.heard_language,
                     hotwords=ctx.task.options.hotwords,
                     prompt=ctx.task.options.prompt,
                     resume_after_s=stored[-1].end if stored else 0.0,
@@ -58,7 +65,7 @@ class Transcribe:
             duration_s=length.seconds,
             segment_count=meter.count,
         )
-        warnings = () if meter.count else (NO_SPEECH,)
+        warnings = (*(() if meter.count else (NO_SPEECH,)), *((SHORT,) if heard.is_short else ()))
         return Made(info, layer=("transcript", LayerState.DONE), warnings=warnings)
 
 
@@ -95,14 +102,14 @@ class _Meter:
         self._from_s = stored[-1].end if stored else 0.0
         self.count = len(stored)
 
-    def take(self, segments: Sequence[Segment], done_s: float) -> None:
-        """Take what the recognizer has finished: new segments, and how much of the source is done."""
+    def take(self, segments: Sequence[Segment], done_s: float, language: str) -> None:
+        """Take what the recognizer has finished: new segments, how much of the source is done, and the language."""
         numbered = [
             Segment(self.count + place, segment.start, segment.end, segment.text, segment.words)
             for place, segment in enumerate(segments)
         ]
         if numbered:
-            self._ctx.checkpoint(numbered)
+            self._ctx.checkpoint(numbered, language)
             self.count += len(numbered)
         took_s, length_s = time.monotonic() - self._began, max(self._length.seconds, done_s)
         speed = (done_s - self._from_s) / took_s if took_s > 0 else None

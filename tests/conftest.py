@@ -12,14 +12,15 @@ from hypothesis import settings
 from tests.chaos.figures import FIGURE, Figure, table
 from tests.turns import Turns
 
-# A busy machine makes any example slow once in a while; tests of speed measure it themselves.
-settings.register_profile("steady", deadline=None)
-settings.load_profile("steady")
+# A busy machine makes any example slow once in a while; tests of speed measure it themselves. Few examples keep the
+# tests of what is pure within a second, and every run draws others; ``make chaos`` has the time for many.
+settings.register_profile("quick", deadline=None, max_examples=25)
+settings.register_profile("whole", deadline=None, max_examples=1000)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Make ``--whole`` known, which ``make chaos`` gives."""
-    parser.addoption("--whole", action="store_true", help="run all of tests/chaos, not only a selection")
+    parser.addoption("--whole", action="store_true", help="run all of tests/chaos, and more examples of every property")
 
 
 # A shell has what it runs in the background ignore Ctrl-C, and everything that starts from there inherits that:
@@ -30,7 +31,8 @@ _TURNS = pytest.StashKey[Turns]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Find where processes that share the tests take turns."""
+    """Choose how many examples a property is tried on; find where processes that share the tests take turns."""
+    settings.load_profile("whole" if config.getoption("--whole") else "quick")
     config.stash[_TURNS] = Turns(Path(__file__))
 
 

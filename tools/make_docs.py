@@ -22,7 +22,7 @@ from pipeline.llm_failures import LlmFailed
 from pipeline.refusals import Refusal
 from stages.proofread import FALLBACK as TEXT_FALLBACK
 from stages.summarize import FALLBACK as SUMMARY_FALLBACK
-from stages.transcribe import NO_SPEECH
+from stages.transcribe import NO_SPEECH, SHORT
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -177,7 +177,7 @@ _LLM_WARNINGS = """
 """
 
 
-_WARNED = (NO_SPEECH, HELD, REFUSED, DOUBTED, TEXT_FALLBACK, SUMMARY_FALLBACK)
+_WARNED = (NO_SPEECH, SHORT, HELD, REFUSED, DOUBTED, TEXT_FALLBACK, SUMMARY_FALLBACK)
 
 
 def errors() -> str:

@@ -19,7 +19,8 @@ NARROW = 60
 """Columns of a terminal under which labels are shortened."""
 BESIDES = 37
 """Columns for everything but label and bar: the percent, and most of what can happen to a video."""
-WIDE = 80
+WIDE, HIGH = 80, 24
+"""A terminal that does not say how large it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Board:
         self._stream.flush()
 
     def _redraw(self, bars: Sequence[Bar]) -> None:
-        columns, rows = shutil.get_terminal_size()
+        columns, rows = _screen(self._stream)
         room = max(1, rows - 2)  # the cursor cannot go up beyond the first row of the screen
         shown = bars if len(bars) <= room else sorted(bars, key=lambda bar: bar.final)[:room]
         lines = [_cut(f"{_line(bar, columns)} {bar.note}".rstrip(), columns - 1) for bar in shown]
@@ -71,6 +72,15 @@ class Board:
             "".join(f"{_line(bar)}\n" for bar, last in zip(bars, told, strict=True) if bar.stage != last)
         )
         self._told = stages
+
+
+def _screen(stream: TextIO) -> os.terminal_size:
+    """Measure the terminal behind the stream: standard output, which Python would measure, may be a file."""
+    try:
+        measured = os.get_terminal_size(stream.fileno())
+    except OSError:
+        measured = os.terminal_size((0, 0))
+    return shutil.get_terminal_size((measured.columns or WIDE, measured.lines or HIGH))
 
 
 def _line(bar: Bar, columns: int = WIDE) -> str:

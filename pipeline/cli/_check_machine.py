@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import platform
@@ -13,11 +12,11 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from http.client import HTTPException
-from importlib.util import find_spec
 from pathlib import Path
 
 from pipeline.cli._finding import Finding, error, fine, warning
 from pipeline.config import Settings
+from pipeline.engine.cublas import load_cublas
 from pipeline.engine.devices import driver_version
 
 OLDEST_PYTHON = (3, 11)
@@ -179,22 +178,12 @@ def _check_cuda(driver: str, cuda: int) -> Iterator[Finding]:
         )
         return
     yield fine("gpu", f"NVIDIA driver {driver}, CUDA {cuda}")
-    try:
-        ctypes.CDLL("libcublas.so.12")
-    except OSError:
-        yield error(
-            "cublas",
-            ("cuBLAS of CUDA 12 is not found, the GPU cannot be used", "找不到 CUDA 12 的 cuBLAS，无法使用显卡"),
-            (_cublas_cure("and start the daemon with"), _cublas_cure("并在启动服务前设置")),
-        )
-    else:
+    if load_cublas():
         yield fine("cublas", "cuBLAS of CUDA 12 is here", "已安装 CUDA 12 的 cuBLAS")
-
-
-def _cublas_cure(then: str) -> str:
-    """Where the wheel is there already, it only has to be found."""
+        return
     install = '.venv/bin/python -m pip install "nvidia-cublas-cu12>=12.9,<13"'
-    spec = find_spec("nvidia")
-    places = list(spec.submodule_search_locations or ()) if spec else [".venv/lib/python3.*/site-packages/nvidia"]
-    path = f'LD_LIBRARY_PATH="{places[0]}/cublas/lib"'
-    return f"{install} {then} {path}"
+    yield error(
+        "cublas",
+        ("cuBLAS of CUDA 12 is not found, the GPU cannot be used", "找不到 CUDA 12 的 cuBLAS，无法使用显卡"),
+        (f"{install}, then restart the daemon.", f"{install}，然后重启服务。"),
+    )

@@ -15,7 +15,7 @@ from pipeline.config.checks import (
 from pipeline.config.live import LIVE, Change, Live
 from pipeline.config.load import load_settings
 from pipeline.config.schema import described, node_at, schema
-from pipeline.config.settings import LlmSettings, LogSettings, RobotSettings, Settings
+from pipeline.config.settings import LlmSettings, LogSettings, RobotSettings, Settings, TranscribeSettings
 
 __all__ = [
     "LIVE",
@@ -26,6 +26,7 @@ __all__ = [
     "LogSettings",
     "RobotSettings",
     "Settings",
+    "TranscribeSettings",
     "check_exposure",
     "described",
     "is_loopback_host",

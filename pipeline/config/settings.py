@@ -148,7 +148,7 @@ class TranscribeSettings(Section):
         "simplified", description="Chinese characters of the delivered text; keep leaves them as recognized."
     )
     idle_unload_s: float = Field(
-        300, ge=0, le=604_800, description="Seconds without work after which a model leaves memory; 0: never."
+        300, ge=0, le=604_800, description="Seconds without work after which a device's models leave memory; 0: never."
     )
     stall_s: float = Field(
         120, ge=0.1, le=3600, description="Seconds without a new segment after which the recognizer counts as hung."
@@ -170,7 +170,9 @@ class SchedulerSettings(Section):
     performance_monitor_interval_s: float = Field(
         30, ge=0.1, le=3600, description="Seconds between two records of queue, running tasks and load."
     )
-    gpu_monitor_interval_s: float = Field(5, ge=0.1, le=3600, description="Seconds between two readings of the GPUs.")
+    gpu_monitor_interval_s: float = Field(
+        5, ge=0.1, le=3600, description="Seconds between two readings of the devices."
+    )
     batch_timeout_s: float = Field(
         5, ge=0, le=600, description="Seconds a task waits at most for others to start together with it."
     )
@@ -179,7 +181,9 @@ class SchedulerSettings(Section):
     memory_safety_margin: float = Field(
         0.10, ge=0, le=0.9, description="Share of a device's memory that is never given away."
     )
-    min_free_gb: float = Field(1.0, ge=0, le=1024, description="GPU memory that stays free after a start, in GB.")
+    min_free_gb: float = Field(
+        1.0, ge=0, le=1024, description="Memory of a device that stays free after a start at least, in GB."
+    )
     max_tasks_per_gpu: int = Field(3, ge=1, le=64, description="Tasks that run on one device at the same time.")
     max_retries: int = Field(
         3, ge=0, le=100, description="Most times a failed step is tried again; a fault may allow fewer."

@@ -2,15 +2,19 @@
 
 One Unix-socket connection a task. The daemon writes one request line::
 
-    {"pcm_path", "model_path", "compute_type", "language", "hotwords", "prompt", "priority", "resume_after_s",
+    {"pcm_path", "model_path", "compute_types", "language", "hotwords", "prompt", "priority", "resume_after_s",
      "sequential", "word_times"}
 
 where the sound may still be growing (see ``recording.Recording``), and reads lines until ``done`` or ``error``::
 
-    {"segments": [[start, end, text, words], …], "done_s": 12.5}      new segments, and how much of the source is done
-    {"done": true, "language": "en"}
-    {"error": "model_corrupt", "detail": "…"}
+    {"segments": [[start, end, text, words], …], "done_s": 12.5, "language": "en"}
+    {"done": true, "language": "en", "compute_type": "int8", "batch": 4, "together": 3}
+    {"error": "model_corrupt", "detail": "…"}                         or "out_of_memory", or "failed"
 
+The first of these tells new segments, how much of the source is done, and the language, which stays the same: the
+request's, or that of the first words that are heard. The model runs with the first of ``compute_types`` that the device
+supports. ``batch`` is the size of a batch as it is now, smaller than at first if memory ran out; ``together`` are the
+most chunks the model has decoded at once.
 ``words`` are ``[[start, end, word, probability], …]`` if ``word_times`` are wanted, otherwise none. Closing the
 connection cancels. Stdin is the lifeline (see ``pipeline.lifeline``); stdout carries ``{"ready": true}`` and log lines.
 
@@ -26,12 +30,14 @@ import os
 import socket
 import sys
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.engine.batcher import Batcher
-from pipeline.engine.job import Gone, Job
-from pipeline.engine.whisper import Whisper
+from pipeline.engine.cublas import load_cublas
+from pipeline.engine.job import Gone, Job, told
+from pipeline.engine.whisper import Whisper, supported
 from pipeline.zygote import emit
 
 NICENESS = 10
@@ -55,8 +61,12 @@ class Models:
         self._places: dict[tuple[str, str], Place] = {}
         self._lock = threading.Lock()
 
-    def get(self, path: str, compute_type: str) -> Whisper:
-        """Load a model, or take the one that is loaded; nobody waits for the loading of another."""
+    def get(self, path: str, compute_types: Sequence[str]) -> Whisper:
+        """Load a model with the first compute type that the device supports, or take the one that is loaded.
+
+        Nobody waits for the loading of another.
+        """
+        compute_type = supported(compute_types, self._device)
         with self._lock:
             place = self._places.setdefault((path, compute_type), Place())
         with place.lock:
@@ -77,9 +87,9 @@ def _answer(connection: socket.socket, models: Models, batcher: Batcher) -> None
         with connection.makefile("rb") as lines:
             request = json.loads(lines.readline())
         try:
-            whisper = models.get(request["model_path"], request["compute_type"])
+            whisper = models.get(request["model_path"], request["compute_types"])
         except Exception as error:  # noqa: BLE001 - the library raises whatever its parsers raise
-            _say(connection, {"error": "model_corrupt", "detail": f"{type(error).__name__}: {error}"[:300]})
+            _say(connection, told(error, "model_corrupt"))
             return
         try:
             job = Job(whisper, batcher, request)
@@ -114,6 +124,8 @@ def _say(connection: socket.socket, line: dict[str, Any]) -> None:
 def main(socket_path: str, device: str, batch_size: int) -> None:
     """Listen, say so, serve until the daemon is gone."""
     os.nice(NICENESS)
+    if device != "cpu":
+        load_cublas()
     workers = (os.cpu_count() or 1) if device == "cpu" else 1
     models, batcher = Models(device), Batcher(batch_size, workers)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:

@@ -14,6 +14,7 @@ from collections.abc import Hashable, Sequence
 from typing import Any, Protocol
 
 from pipeline.core.batching import Waiting, next_batch
+from pipeline.zygote import emit
 
 MOMENT_S = 0.02
 """How long an idle worker waits for a batch to fill. Decoding one takes many times as long."""
@@ -90,7 +91,7 @@ class Batcher:
         while True:
             batch = self._take()
             try:
-                _run(batch)
+                self._run(batch)
             finally:
                 self._put_down(batch)
 
@@ -138,14 +139,29 @@ class Batcher:
         for owner in others:
             owner.wait_on()
 
+    def _run(self, batch: Sequence[Piece]) -> None:
+        """Do a batch; if it fails, each of its pieces alone, or its halves if it was only too large."""
+        try:
+            batch[0].run(batch)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the recording must hear of it
+            if len(batch) == 1:
+                batch[0].owner.fail(error)
+                return
+            half = 1
+            if is_out_of_memory(error):
+                half = len(batch) // 2
+                self._shrink_to(half)
+            for first in range(0, len(batch), half):
+                self._run(batch[first : first + half])
 
-def _run(batch: Sequence[Piece]) -> None:
-    """Do a batch; if it fails, each of its pieces alone."""
-    try:
-        batch[0].run(batch)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the recording must hear of it
-        if len(batch) == 1:
-            batch[0].owner.fail(error)
-        else:
-            for piece in batch:
-                _run([piece])
+    def _shrink_to(self, size: int) -> None:
+        with self._news:
+            if size < self.size:
+                emit({"level": 30, "event": "memory ran out; batches are smaller from now on", "batch": size})
+                self.size = size
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Tell whether a device, or the machine, had no memory left; CTranslate2 says so in words."""
+    said = str(error).lower()
+    return isinstance(error, MemoryError) or "out of memory" in said or "alloc_failed" in said

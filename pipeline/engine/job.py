@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.engine.batcher import Batcher
+from pipeline.engine.batcher import Batcher, is_out_of_memory
 from pipeline.engine.heard import TEMPERATURES, Aligned, Heard, Sentence, best_of
 from pipeline.engine.recording import SAMPLE_RATE, Chunk, Recording
 from pipeline.engine.whisper import Whisper
@@ -122,6 +122,12 @@ class Alignment:
         found = self.owner.whisper.align(features, heard, self.owner.language)
         for piece, words in zip(batch, found, strict=True):
             piece.owner.take_text(piece.decoding, piece.heard, words)
+
+
+def told(error: Exception, usually: str) -> dict[str, Any]:
+    """An error as the daemon is told of it."""
+    kind = "out_of_memory" if is_out_of_memory(error) else usually
+    return {"error": kind, "detail": f"{type(error).__name__}: {error}"[:300]}
 
 
 class Job:
@@ -296,14 +302,20 @@ class Job:
         while (news := self._next_news(pulse)) is not None:
             slots, pulse = news
             if self._error is not None:
-                yield {"error": "failed", "detail": f"{type(self._error).__name__}: {self._error}"[:300]}
+                yield told(self._error, "failed")
                 return
             if not slots and self._is_done():
-                yield {"done": True, "language": self.language}
+                yield {
+                    "done": True,
+                    "language": self.language,
+                    "compute_type": self.whisper.compute_type,
+                    "batch": self._batcher.size,
+                    "together": self.whisper.most_together,
+                }
                 return
             done_s = slots[-1].done_s if slots else done_s
             segments = [sentence.line() for slot in slots for sentence in slot.segments or ()]
-            yield {"segments": segments, "done_s": round(done_s, 3)}
+            yield {"segments": segments, "done_s": round(done_s, 3), "language": self.language}
 
     def _next_news(self, pulse: int) -> tuple[list[Slot], int] | None:
         """Wait for slots that can be told, for an end, or for a sign of life; None once closed."""

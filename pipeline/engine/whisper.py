@@ -38,6 +38,13 @@ def speech_in(sound: np.ndarray, pause_ms: int) -> list[tuple[int, int]]:
     return [(int(span["start"]), int(span["end"])) for span in get_speech_timestamps(sound, options)]
 
 
+def supported(compute_types: Sequence[str], device: str) -> str:
+    """The first of these compute types that a device supports; ``default``, whatever the weights are, if none is."""
+    kind, _, index = device.partition(":")
+    known = ctranslate2.get_supported_compute_types(kind, int(index or 0))
+    return next((wanted for wanted in compute_types if wanted in known), "default")
+
+
 class Whisper:
     """A model on a device. Every method may be called from several threads at once."""
 
@@ -47,7 +54,7 @@ class Whisper:
         Args:
             path: its folder.
             device: ``cpu`` or ``cuda:N``.
-            compute_type: one of CTranslate2's, or ``auto``.
+            compute_type: one of CTranslate2's.
         """
         kind, _, index = device.partition(":")
         on_cpu = kind == "cpu"
@@ -55,12 +62,15 @@ class Whisper:
             path,
             device=kind,
             device_index=int(index or 0),
-            compute_type=("int8" if on_cpu else "auto") if compute_type == "auto" else compute_type,
+            compute_type=compute_type,
             # One-thread workers: two threads inside one worker are slower than two workers for small matrices.
             cpu_threads=1 if on_cpu else 0,
             num_workers=(os.cpu_count() or 1) if on_cpu else 1,
             local_files_only=True,
         )
+        self.compute_type = compute_type
+        self.most_together = 0
+        """The most chunks that were decoded at once."""
         self._features = self._model.feature_extractor
         self._tokenizers: dict[str, Tokenizer] = {}
         self._suppressed = _suppressed(self._tokenizer("en"))
@@ -99,6 +109,7 @@ class Whisper:
 
     def decode(self, batch: Sequence[np.ndarray], prompts: Sequence[Sequence[int]], temperature: float) -> list[Heard]:
         """Decode the features of several chunks together; their prompts have the same length."""
+        self.most_together = max(self.most_together, len(batch))
         stacked = np.ascontiguousarray(np.stack([pad_or_trim(features) for features in batch]))
         way: dict[str, Any] = {"beam_size": BEAMS}
         if temperature > 0:

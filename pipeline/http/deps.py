@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from pipeline.config import Live, Settings
 from pipeline.control import Control
+from pipeline.engine.fleet import Fleet
 from pipeline.events import EventBus
 from pipeline.intake import Intake
 from pipeline.keyring import Keyring
@@ -37,6 +38,7 @@ class Deps:
     intake: Intake
     control: Control
     monitor: Monitor
+    fleet: Fleet
     outbox: Outbox
     keyring: Keyring
     bus: EventBus

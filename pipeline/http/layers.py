@@ -88,9 +88,11 @@ def choose_layer(task: Task, wanted: Layer | None) -> Layer:
     state = dict(task.layers)[layer.state_name]
     if state in (_THERE if wanted else _READABLE):
         return layer
-    if state is LayerState.PENDING and not task.status.final:
-        raise NotReady(f"{layer}: {state}", param="layer")
-    raise LayerAbsent(f"{layer}: {state}", param="layer")
+    if state is not LayerState.PENDING:
+        raise LayerAbsent(f"{layer}: {state}", param="layer")
+    if task.status.final:
+        raise LayerAbsent(f"{layer}: never made, the task is {task.status}", param="layer")
+    raise NotReady(f"{layer}: {state}", param="layer")
 
 
 def _best(task: Task) -> Layer:

@@ -103,6 +103,7 @@ ROUTES: tuple[Route, ...] = (
         answers={200: (shapes.TaskPage,)},
     ),
     Route("GET", "/api/queue", views_figures.queue, answers={200: (shapes.Queue,)}),
+    Route("GET", "/api/gpu", views_figures.gpu, answers={200: (shapes.Devices,)}),
     Route("GET", "/api/metrics", views_figures.metrics, answers={200: (shapes.Metrics,)}),
     Route("GET", "/api/robots", views_robots.robot_list, answers={200: (shapes.Robots,)}),
     Route(

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.core.fetch_slots import Strain
 from pipeline.core.messages import Kind, MessageState
+from pipeline.core.placement import Why
 from pipeline.core.task import LayerState, Stage, Status, Waiting
 from pipeline.http.layers import Layer
 
@@ -295,6 +296,59 @@ class Queue(Shape):
     models: list[ModelCounts]
     tasks: list[QueuedTask]
     """Your own, by lane; those that run first, then by place; the first 200."""
+
+
+class LoadedModel(Shape):
+    """A model that a device has loaded or is about to load."""
+
+    model: str
+    reserved_mb: Count
+    """Memory promised to it, in MiB."""
+
+
+class DeviceState(Shape):
+    """How it stands with a device; null for what it does not tell. Memory is in MiB."""
+
+    id: str
+    """``cpu`` or ``cuda:N``."""
+    name: str
+    in_service: bool
+    why: str | None
+    """Why it is out of service."""
+    memory_total_mb: Count | None
+    memory_used_mb: Count | None
+    """By everybody."""
+    memory_free_mb: Count | None
+    own_mb: Count | None
+    """Of what is used, what this daemon's process takes."""
+    reserved_mb: Count
+    """Promised to the models below until they are unloaded."""
+    utilization: float | None
+    """Percent of the time in which it computed something."""
+    temperature: float | None
+    """Degrees Celsius."""
+    slots: Count
+    """Tasks that may run on it side by side."""
+    running: Count
+    tasks: list[str]
+    """Those of the running ones that are yours."""
+    models: list[LoadedModel]
+    batch: Count | None
+    """Chunks of speech that its process decodes together; null: there is no process."""
+
+
+class ModelWaiting(Shape):
+    """Why the first waiting task of a model does not start."""
+
+    model: str
+    why: Why
+
+
+class Devices(Shape):
+    """What speech is recognized on, and who waits for it."""
+
+    devices: list[DeviceState]
+    waiting: list[ModelWaiting]
 
 
 class Totals(Shape):

@@ -10,6 +10,7 @@ from typing import Any
 from pipeline.core.progress import ALMOST, Progress, Reading
 from pipeline.core.task import Failure, Status, Task
 from pipeline.core.transcript import Segment
+from pipeline.engine.fleet import DeviceView
 from pipeline.outbox import LaneView
 from pipeline.task_store import Accepted, MessageRow, TaskView
 
@@ -49,7 +50,7 @@ def state(view: TaskView) -> Json:
         "source": transcript and transcript.source,
         "device": transcript and transcript.device,
         "model": transcript.model if transcript else task.options.model,
-        "language": transcript.language if transcript else task.options.language,
+        "language": transcript.language if transcript else task.options.language or task.heard_language,
         "layers": dict(task.layers),
         "messages": {"sent": view.sent, "pending": view.pending, "failed": view.refused},
         "usage": asdict(view.usage),
@@ -143,3 +144,27 @@ def time(moment: float | None) -> str | None:
 def rounded(number: float | None, digits: int | None) -> float | None:
     """Round a measurement; without ``digits`` to a whole number."""
     return None if number is None else round(number, digits)
+
+
+def device(view: DeviceView) -> Json:
+    """Show how it stands with a device."""
+    reading = view.reading
+    is_known = reading.memory_mb is not None and reading.used_mb is not None
+    return {
+        "id": view.device.id,
+        "name": view.device.name,
+        "in_service": view.outage is None,
+        "why": None if view.outage is None else view.outage.why,
+        "memory_total_mb": reading.memory_mb,
+        "memory_used_mb": reading.used_mb,
+        "memory_free_mb": (reading.memory_mb or 0) - (reading.used_mb or 0) if is_known else None,
+        "own_mb": reading.own_mb,
+        "reserved_mb": view.reserved_mb,
+        "utilization": reading.utilization,
+        "temperature": reading.temperature,
+        "slots": view.device.slots,
+        "running": view.running,
+        "tasks": list(view.tasks),
+        "models": [{"model": model, "reserved_mb": mb} for model, mb in view.models.items()],
+        "batch": view.batch,
+    }

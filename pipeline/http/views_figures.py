@@ -37,6 +37,12 @@ async def queue(deps: Deps, call: Call) -> web.StreamResponse:
     )
 
 
+async def gpu(deps: Deps, call: Call) -> web.StreamResponse:
+    """Show every device, and why tasks wait for one."""
+    waiting = [{"model": model, "why": why} for model, why in deps.fleet.waiting.items()]
+    return answer({"devices": [show.device(view) for view in deps.fleet.view(call.owner)], "waiting": waiting})
+
+
 async def metrics(deps: Deps, _call: Call) -> web.StreamResponse:
     """Show how the daemon does: tasks, times, lanes, robots, and what weighs on the machine."""
     figures, host, now = await deps.store.figures(), await deps.monitor.host(), time.time()

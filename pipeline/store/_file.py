@@ -64,7 +64,7 @@ def naming(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except UnicodeDecodeError as error:
+    except UnicodeDecodeError as error:  # what SQLite would say of the damage quotes it
         raise _unusable(path, str(error), _DAMAGED) from error
     except (sqlite3.Error, OSError) as error:
         code = getattr(error, "sqlite_errorcode", None)

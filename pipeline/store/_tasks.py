@@ -122,7 +122,13 @@ def _lane(artifacts: Artifacts, route: Route) -> str:
 
 
 def claim(
-    conn: sqlite3.Connection, boot_id: str, lane: Lane, now: float, task_id: str | None, hosts_left_alone: Sequence[str]
+    conn: sqlite3.Connection,
+    boot_id: str,
+    lane: Lane,
+    now: float,
+    task_id: str | None,
+    hosts_left_alone: Sequence[str] = (),
+    device: str | None = None,
 ) -> Settled | None:
     """Choose, decide and update in one transaction, so that two claims never give out the same task."""
     if task_id is None:
@@ -136,12 +142,24 @@ def claim(
     claimed = lifecycle.claim(task, now)
     _update(conn, claimed.task, expected=task.status, running_boot=boot_id)
     conn.execute(SQL["serve_turn"], {"id": task.id})
+    if device is not None:
+        conn.execute(SQL["note_placement"], {"id": task.id, "device": device, "now": now})
     return claimed
 
 
 def waiting(conn: sqlite3.Connection, lane: Lane, after: int, limit: int) -> list[Task]:
     """Read the tasks that may start in this lane, best first."""
     return load_whole(conn, _waiting_ids(conn, lane, after=after, limit=limit))
+
+
+def waiting_for_devices(conn: sqlite3.Connection, each: int) -> list[Task]:
+    """Read the first ``each`` of every model that wait for a device, best first."""
+    heads: list[sqlite3.Row] = []
+    for row in conn.execute(SQL["models_waiting"]).fetchall():
+        wanted = {"model": row["name"], "limit": each}
+        heads += conn.execute(SQL["waiting_for_model"], wanted)
+    heads.sort(key=lambda row: (-row["priority"], row["turn"], row["number"]))
+    return load_whole(conn, [row["id"] for row in heads])
 
 
 def _waiting_ids(
@@ -215,7 +233,7 @@ def restart(
     conn.execute(SQL["drop_products"], {"id": task.id, "products": _rows.json_list(dropped)})
     if "transcript" in dropped:
         conn.execute(SQL["drop_segments"], {"id": task.id})
-        conn.execute(SQL["drop_sequence"], {"id": task.id})
+        conn.execute(SQL["drop_transcript"], {"id": task.id})
     _wait_again(conn, task)
     _begin_percent_again(conn, route, task)
     return True
@@ -354,9 +372,10 @@ def drop(conn: sqlite3.Connection, route: Route, task_id: str, makes: Sequence[s
         _place(conn, route, task_id)
 
 
-def keep_segments(conn: sqlite3.Connection, task_id: str, segments: Sequence[Segment]) -> None:
-    """Store segments; those that are there already stay as they are."""
+def keep_segments(conn: sqlite3.Connection, task_id: str, segments: Sequence[Segment], language: str | None) -> None:
+    """Store segments and their language; what is there already stays as it is."""
     conn.executemany(SQL["keep_segment"], [_rows.columns_of_segment(task_id, segment) for segment in segments])
+    conn.execute(SQL["note_language"], {"id": task_id, "language": language})
     _note_gain(conn, task_id)
 
 

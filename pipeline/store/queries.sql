@@ -51,10 +51,10 @@ DELETE FROM request_key WHERE made_at <= steady() - :life_s;
 INSERT INTO request_key (owner, key, body, accepted, made_at) VALUES (:owner, :key, :body, :accepted, steady());
 
 -- name: insert_task
-INSERT INTO task (id, owner, work_key, client_ref, url, canonical, download_url, host, search, options, priority,
+INSERT INTO task (id, owner, work_key, client_ref, url, canonical, download_url, host, search, options, model, priority,
                   status, stage, lane, waiting_for, attempt, max_attempts, layers, warnings, failure,
                   created_at, started_at, updated_at, finished_at)
-VALUES (:id, :owner, :work_key, :client_ref, :url, :canonical, :download_url, :host, :search, :options, :priority,
+VALUES (:id, :owner, :work_key, :client_ref, :url, :canonical, :download_url, :host, :search, :options, :model, :priority,
         :status, :stage, :lane, :waiting_for, :attempt, :max_attempts, :layers, :warnings, :failure,
         :created_at, :started_at, :updated_at, :finished_at);
 
@@ -66,6 +66,27 @@ SELECT id FROM task
  WHERE lane = :lane AND running_boot IS NULL AND status IN ('pending', 'processing', 'retrying')
    AND coalesce(not_before, 0) <= steady() AND host NOT IN (SELECT value FROM json_each(:hosts_left_alone))
  ORDER BY priority DESC, turn, number LIMIT :limit;
+
+-- name: models_waiting
+WITH RECURSIVE waiting (name) AS (
+    SELECT min(model) FROM task
+     WHERE lane = 'asr' AND running_boot IS NULL AND status IN ('pending', 'processing', 'retrying')
+     UNION ALL
+    SELECT (SELECT min(model) FROM task
+             WHERE lane = 'asr' AND running_boot IS NULL AND status IN ('pending', 'processing', 'retrying')
+               AND task.model > waiting.name)
+      FROM waiting WHERE waiting.name IS NOT NULL
+)
+SELECT name FROM waiting WHERE name IS NOT NULL;
+
+-- name: waiting_for_model
+SELECT id, priority, turn, number FROM task
+ WHERE lane = 'asr' AND running_boot IS NULL AND status IN ('pending', 'processing', 'retrying')
+   AND model = :model AND coalesce(not_before, 0) <= steady()
+ ORDER BY priority DESC, turn, number LIMIT :limit;
+
+-- name: note_placement
+UPDATE task SET device = :device, placed_at = :now WHERE id = :id;
 
 -- name: take_turn
 UPDATE task
@@ -171,8 +192,8 @@ DELETE FROM artifact WHERE task_id = :id AND name IN (SELECT value FROM json_eac
 -- name: drop_segments
 DELETE FROM segment WHERE task_id = :id;
 
--- name: drop_sequence
-UPDATE task SET sequence = NULL WHERE id = :id;
+-- name: drop_transcript
+UPDATE task SET sequence = NULL, heard_language = NULL WHERE id = :id;
 
 -- name: reset_percent
 UPDATE task SET percent = 0, reading = NULL WHERE id = :id;
@@ -186,6 +207,9 @@ UPDATE task
 INSERT INTO segment (task_id, id, start_s, end_s, text, words)
 SELECT id, :segment, :start_s, :end_s, :text, :words FROM task WHERE id = :task_id
 ON CONFLICT (task_id, id) DO NOTHING;
+
+-- name: note_language
+UPDATE task SET heard_language = coalesce(heard_language, :language) WHERE id = :id;
 
 -- name: segments
 SELECT id, start_s, end_s, text, words FROM segment WHERE task_id = :task_id ORDER BY id;
@@ -418,6 +442,26 @@ DELETE FROM device;
 -- name: note_device
 INSERT INTO device (id, name, memory_mb, found_at) VALUES (:id, :name, :memory_mb, :now);
 
+-- name: note_reading
+UPDATE device
+   SET memory_total_mb = :memory_mb, memory_used_mb = :used_mb, utilization = :utilization, temperature = :temperature,
+       fault = :fault, read_at = :now
+ WHERE id = :device;
+
+-- name: note_peak
+INSERT INTO memory_peak (device, model, compute_type, items, mb, at)
+VALUES (:device, :model, :compute_type, :items, :mb, :now);
+
+-- name: forget_peaks
+DELETE FROM memory_peak
+ WHERE device = :device AND model = :model AND compute_type = :compute_type
+   AND id <= (SELECT id FROM memory_peak
+               WHERE device = :device AND model = :model AND compute_type = :compute_type
+               ORDER BY id DESC LIMIT 1 OFFSET :keep);
+
+-- name: peaks
+SELECT device, model, compute_type, items, mb FROM memory_peak ORDER BY id;
+
 ---------------------------------------------------------------------------------------------------
 -- Counting. A task that TEXT has taken runs only from its first stage on; until then it waits for its turn.
 
@@ -444,14 +488,14 @@ SELECT lane, status,
  GROUP BY lane, status;
 
 -- name: model_figures
-SELECT lane, options ->> '$.model' AS model,
+SELECT lane, model,
        sum(running_boot IS NULL OR (lane = 'text' AND waiting_for IS NOT NULL)) AS waiting,
        count(*) AS count
   FROM task WHERE status IN ('pending', 'processing', 'retrying')
  GROUP BY 1, 2 ORDER BY 2;
 
 -- name: standing
-SELECT task.id, task.lane, place.position, task.options ->> '$.model' AS model, task.priority, task.waiting_for
+SELECT task.id, task.lane, place.position, task.model, task.priority, task.waiting_for
   FROM (SELECT id, owner, row_number() OVER (PARTITION BY lane ORDER BY priority DESC, turn, number) AS position
           FROM task
          WHERE lane IN ('fetch', 'asr') AND running_boot IS NULL AND status IN ('pending', 'processing', 'retrying')

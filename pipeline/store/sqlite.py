@@ -9,10 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.clock import Clock
+from pipeline.core.device import Device, Reading
 from pipeline.core.figures import Figures, QueueView
 from pipeline.core.lifecycle import Delivery, Settled, Step
+from pipeline.core.memory import Peak
 from pipeline.core.messages import Message, MessageState, Run
-from pipeline.core.placement import Device
 from pipeline.core.progress import Progress
 from pipeline.core.task import Lane, Stage, Status, Task, Waiting
 from pipeline.core.transcript import Segment
@@ -27,6 +28,7 @@ from pipeline.task_store import (
     AlreadyThere,
     KeyTaken,
     MessageRow,
+    ModelOnDevice,
     Moment,
     NewTask,
     NoRoom,
@@ -112,14 +114,23 @@ class SqliteStore:
     # Moving
 
     async def claim(
-        self, lane: Lane, now: float, task_id: str | None = None, *, hosts_left_alone: Sequence[str] = ()
+        self,
+        lane: Lane,
+        now: float,
+        task_id: str | None = None,
+        *,
+        hosts_left_alone: Sequence[str] = (),
+        device: str | None = None,
     ) -> Settled | None:
         return await self._changes.carry_on(
-            lambda conn: _tasks.claim(conn, self._boot_id, lane, now, task_id, hosts_left_alone)
+            lambda conn: _tasks.claim(conn, self._boot_id, lane, now, task_id, hosts_left_alone, device)
         )
 
     async def waiting(self, lane: Lane, *, after: int = 0, limit: int = 100) -> list[Task]:
         return await self._units.read(lambda conn: _tasks.waiting(conn, lane, after, limit))
+
+    async def waiting_for_devices(self, each: int) -> list[Task]:
+        return await self._units.read(lambda conn: _tasks.waiting_for_devices(conn, each))
 
     async def next_due(self) -> float | None:
         return await self._units.read(_tasks.next_due)
@@ -168,8 +179,8 @@ class SqliteStore:
     async def drop(self, task_id: str, makes: Sequence[str]) -> None:
         await self._changes.carry_on(lambda conn: _tasks.drop(conn, self._route, task_id, makes))
 
-    async def keep_segments(self, task_id: str, segments: Sequence[Segment]) -> None:
-        await self._changes.carry_on(lambda conn: _tasks.keep_segments(conn, task_id, segments))
+    async def keep_segments(self, task_id: str, segments: Sequence[Segment], language: str | None = None) -> None:
+        await self._changes.carry_on(lambda conn: _tasks.keep_segments(conn, task_id, segments, language))
 
     async def segments(self, task_id: str) -> tuple[Segment, ...]:
         return await self._units.read(lambda conn: _tasks.segments(conn, task_id))
@@ -282,3 +293,12 @@ class SqliteStore:
 
     async def note_devices(self, devices: Sequence[Device], now: float) -> None:
         await self._changes.carry_on(lambda conn: _keeping.note_devices(conn, devices, now))
+
+    async def note_readings(self, readings: Sequence[Reading], now: float) -> None:
+        await self._changes.begin(lambda conn: _keeping.note_readings(conn, readings, now))
+
+    async def note_peak(self, where: ModelOnDevice, peak: Peak, now: float) -> None:
+        await self._changes.carry_on(lambda conn: _keeping.note_peak(conn, where, peak, now))
+
+    async def peaks(self) -> Mapping[ModelOnDevice, tuple[Peak, ...]]:
+        return await self._units.read(_keeping.peaks)

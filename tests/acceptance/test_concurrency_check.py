@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from pathlib import Path
 
 import test_concurrent
 from examples.samples import FOLDER
@@ -41,8 +43,14 @@ def test_a_daemon_that_takes_one_at_a_time_is_found_out(site: Site, start: Start
     assert "came between" not in done.stdout
 
 
-def test_without_a_daemon_it_says_so() -> None:
-    """It ends with 1 and names the address that does not answer; without videos with 2."""
+def test_without_a_daemon_it_says_so(tmp_path: Path) -> None:
+    """It ends with 1 and names what does not answer, whatever secrets this terminal lacks; without videos with 2."""
+    config = tmp_path / "config.json"
+    config.write_text(
+        json.dumps({"storage": {"dir": str(tmp_path)}, "wechat": {"webhook": {"env": "A_WEBHOOK_OF_ANOTHER_TERMINAL"}}})
+    )
+    gone = check("--config", str(config), "--videos", "https://a.example", "https://b.example")
+    assert (1, True) == (gone.returncode, "daemon.json is not there" in gone.stderr)
     done = check(
         "--url", "http://127.0.0.1:9", "--token", "some-token", "--videos", "https://a.example", "https://b.example"
     )

@@ -13,7 +13,7 @@ from faster_whisper import BatchedInferencePipeline, WhisperModel
 
 from examples.samples import samples
 from examples.scoring import error_rate
-from pipeline.engine.local import BATCH_ON_CPU
+from pipeline.engine.memory_book import BATCH_ON_CPU
 from pipeline.engine.recording import FIRST_WINDOW_S
 from tests.acceptance.conftest import Start
 from tests.daemon import ROOT, Client, Json

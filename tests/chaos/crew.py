@@ -17,11 +17,13 @@ from pipeline.bridge import Bridge
 from pipeline.child import Zygote
 from pipeline.config import Live, Settings
 from pipeline.control import Control
+from pipeline.core.device import Device
 from pipeline.core.lifecycle import Failed, Interrupted, Outcome, Succeeded, next_step
 from pipeline.core.messages import Kind, Message, Run
-from pipeline.core.placement import Device
+from pipeline.core.placement import Placement
 from pipeline.core.task import Failure, Lane, Task
 from pipeline.dispatcher import Dispatcher, Wakers
+from pipeline.engine.fleet import Fleet
 from pipeline.engine.models import Stock
 from pipeline.events import EventBus
 from pipeline.executor import Executor, House
@@ -33,6 +35,7 @@ from pipeline.roster import Roster
 from pipeline.service import Watch
 from pipeline.store.sqlite import SqliteStore
 from tests.contract.examples import MADE, OWNER, ROUTE
+from tests.fakes.devices import ScriptedProbe, ScriptedProcesses
 
 ROBOTS = ("red", "blue")
 PARTS = 3
@@ -59,8 +62,8 @@ class Hands:
     def fetch(self, task: Task, on_outcome: Callable[[Outcome], None]) -> None:
         self.take(Hand(task, Lane.FETCH, on_outcome))
 
-    def recognize(self, task: Task, device: str, on_outcome: Callable[[Outcome], None]) -> None:
-        assert device == DEVICE.id
+    def recognize(self, task: Task, place: Placement, on_outcome: Callable[[Outcome], None]) -> None:
+        assert place.device == DEVICE.id
         self.take(Hand(task, Lane.ASR, on_outcome))
 
     def take(self, hand: Hand) -> None:
@@ -69,7 +72,10 @@ class Hands:
 
 
 class Shelf:
-    """Has every model."""
+    """Has every model, and of none a file that says how it is built."""
+
+    def folder(self, name: str) -> Path | None:
+        return Path("/models") / name
 
     def want(self, name: str) -> Stock:
         del name
@@ -126,7 +132,9 @@ class Life:
             live,
             lambda _task_id, _reading: None,
         )
-        self.dispatcher = Dispatcher(house, self.hands, Shelf(), [DEVICE], ROUTE, bus, watch)  # type: ignore[arg-type] # played
+        shelf, probe = Shelf(), ScriptedProbe([DEVICE])
+        self.fleet = Fleet([DEVICE], ScriptedProcesses(), shelf, probe, house, watch, self._hint)
+        self.dispatcher = Dispatcher(house, self.hands, shelf, self.fleet, ROUTE, bus, watch)  # type: ignore[arg-type] # played
         self.outbox = Outbox(self.store, dict(self.robots), live, watch, finish=self.dispatcher.finish_delivered)
         self.dispatcher.wake = Wakers(lambda: None, self.outbox.wake)
         self.intake = Intake(self.store, live, self.dispatcher.hint, house.work_folder)
@@ -134,13 +142,16 @@ class Life:
         self._house = house
         self._bus = bus
 
+    def _hint(self) -> None:
+        self.dispatcher.hint()
+
     def _wake(self) -> None:
         self.dispatcher.hint()
         self.outbox.wake()
 
     async def begin(self) -> None:
         await self.store.open()
-        for service in (Rescuer(self._house, ROUTE, self._bus), self.dispatcher, self.outbox):
+        for service in (Rescuer(self._house, ROUTE, self._bus), self.fleet, self.dispatcher, self.outbox):
             await service.start()
 
     async def end(self) -> None:
@@ -217,7 +228,7 @@ def _settings(folder: Path) -> Settings:
         "storage": {"dir": str(folder), "min_free_gb": 0},
         "transcribe": {"model": "demo"},
         "concurrent": {"max_workers": 2, "queue_size": 1000},
-        "scheduler": {"retry_delay_s": 0, "batch_schedule_interval_s": 60},
+        "scheduler": {"retry_delay_s": 0, "batch_schedule_interval_s": 60, "gpu_monitor_interval_s": 3600},
         "wechat": {"webhook": webhook, "per_minute": 1200},
     }
     return Settings.model_validate(sections)

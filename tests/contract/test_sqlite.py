@@ -14,17 +14,17 @@ from pathlib import Path
 import pytest
 
 from pipeline.clock import Clock
+from pipeline.core.device import Device, Reading
 from pipeline.core.lifecycle import cancel
 from pipeline.core.messages import Kind, Message
-from pipeline.core.placement import Device
-from pipeline.core.task import Priority, Status
+from pipeline.core.task import Lane, Priority, Status
 from pipeline.core.transcript import Segment
 from pipeline.errors import DataFolderUnusable, Interrupted
 from pipeline.store import _file
 from pipeline.store._sql import MIGRATIONS, SQL
 from pipeline.store._timers import Timers
 from pipeline.store.sqlite import SqliteStore
-from tests.contract.examples import MADE, NOW, ROUTE, add, compose, run, task
+from tests.contract.examples import MADE, NOW, ROUTE, add, add_for, compose, run, task
 
 CLOSING = Message(None, None, Kind.NOTICE, "text", "cancelled")
 REPOSITORY = Path(__file__).parents[2]
@@ -343,13 +343,26 @@ async def test_views_show_tasks_queue_and_devices(path: Path) -> None:
     await compose(store, "a", run("1"))
     await add(store, "b", priority=Priority.HIGH)
     await store.note_devices([Device("cpu", "CPU", 1)], NOW)
-    await store.note_devices([Device("cuda:0", "A card", 2, 8192)], NOW)
+    await store.note_devices([Device("cuda:0", "A card", 2, 8192), Device("cuda:1", "Another", 2, 8192)], NOW)
+    await store.note_readings([Reading("cuda:0", 8192, 1192, utilization=37.0, temperature=61.0)], NOW)
+    await store.note_readings([Reading("cuda:1", fault="GPU is lost")], NOW)
+    await add_for(store, "c", Lane.ASR)
+    await store.claim(Lane.ASR, NOW + 0.25, "c", device="cuda:0")
     await store.end(cancel(task("b"), NOW + 0.5), expected=Status.PENDING, closing=CLOSING)
     with closing(sqlite3.connect(path)) as conn:
         shown = conn.execute("SELECT task_id, status, completed_at, total_file_size FROM tasks ORDER BY 1").fetchall()
-        queue = conn.execute("SELECT task_id, priority FROM task_queue").fetchall()
-        gpus = conn.execute("SELECT gpu_id, device_name, memory_total, is_available FROM gpu_status").fetchall()
+        queue = conn.execute(
+            "SELECT task_id, priority, assigned_gpu, assigned_at FROM task_queue ORDER BY 1"
+        ).fetchall()
+        gpus = conn.execute("SELECT * FROM gpu_status").fetchall()
     await store.close()
-    assert [("a", "processing", None, 12_345), ("b", "cancelled", "2027-01-15T08:00:00.500Z", None)] == shown
-    assert [("a", 2)] == queue
-    assert [("cuda:0", "A card", 8192, 1)] == gpus
+    assert [
+        ("a", "processing", None, 12_345),
+        ("b", "cancelled", "2027-01-15T08:00:00.500Z", None),
+        ("c", "processing", None, 12_345),
+    ] == shown
+    assert [("a", 2, None, None), ("c", 2, "cuda:0", "2027-01-15T08:00:00.250Z")] == queue
+    assert [
+        ("cuda:0", "A card", 8192, 1192, 7000, 37.0, 61.0, 1, "c"),
+        ("cuda:1", "Another", 8192, None, None, None, None, 0, None),
+    ] == gpus

@@ -18,9 +18,9 @@ from pipeline.child import Zygote
 from pipeline.config import Live, Settings
 from pipeline.control import Control
 from pipeline.core import lifecycle
+from pipeline.core.device import Device
 from pipeline.core.lifecycle import Delivery, Failed, Settled, Succeeded
 from pipeline.core.messages import Kind, Message, MessageState, Run
-from pipeline.core.placement import Device
 from pipeline.core.progress import Progress, Reading
 from pipeline.core.retry import RetryPolicy
 from pipeline.core.task import (
@@ -39,6 +39,8 @@ from pipeline.core.task import (
     TranscriptInfo,
 )
 from pipeline.core.transcript import Segment, Word
+from pipeline.engine.fleet import Fleet
+from pipeline.engine.models import ModelShelf
 from pipeline.events import EventBus, Watch as TaskWatch
 from pipeline.executor import Executor, House
 from pipeline.http.deps import Deps, Missing
@@ -52,9 +54,11 @@ from pipeline.roster import Roster
 from pipeline.service import Watch
 from pipeline.store.sqlite import SqliteStore
 from tests.contract.examples import ROUTE
+from tests.fakes.devices import ScriptedProbe, ScriptedProcesses
 from tests.integration import promises
 
 TOKEN = "tr_of-the-tests"
+DEVICES = [Device("cpu", "CPU", 2)]
 SOON_S = 10.0
 """Longest time a test waits for something that is certain to happen."""
 
@@ -188,11 +192,16 @@ async def running(
     control = Control(house, Executor(house, ()), ROUTE, bus, lambda: hints.append(""))
     outbox = Outbox(store, channels or {}, live, watch, _nothing_to_finish)
     slots: list[int] = []
-    monitor = Monitor(store, live, [Device("cpu", "CPU", 2)], watch, on_change=slots.append)
-    deps = Deps(store, intake, control, monitor, outbox, keyring, bus, live, lambda: missing, "1.2.3", body_timeout_s)
+    shelf = ModelShelf(bridge, house.zygote, house.stop, nothing)
+    fleet = Fleet(DEVICES, ScriptedProcesses(), shelf, ScriptedProbe(DEVICES), house, watch, nothing)
+    monitor = Monitor(store, live, fleet.slots, watch, on_change=slots.append)
+    deps = Deps(
+        store, intake, control, monitor, fleet, outbox, keyring, bus, live, lambda: missing, "1.2.3", body_timeout_s
+    )
     server = HttpServer(deps)
     await store.open()
     try:
+        await fleet.start()
         await outbox.start()
         await server.start()
         async with aiohttp.ClientSession() as session:
@@ -200,7 +209,13 @@ async def running(
     finally:
         await server.stop()
         await outbox.stop()
+        await fleet.stop()
+        await bridge.join()
         await store.close()
+
+
+def nothing() -> None:
+    """Do nothing."""
 
 
 async def _nothing_to_finish(_paused: Sequence[str]) -> None:

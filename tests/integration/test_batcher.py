@@ -127,6 +127,42 @@ def test_the_piece_that_fails_a_batch_fails_its_own_recording_only() -> None:
     assert not any("failed" in told for told in good.heard.items())
 
 
+def test_memory_that_runs_out_halves_batches_for_good() -> None:
+    """The pieces in hand are done again in halves, of which one may be halved again; what comes after fits at once."""
+    device = Device(size=8)
+    owner, small = device.owner(1), device.owner(2)
+    tried: list[int] = []
+
+    def needs_room(batch: Sequence[Piece]) -> None:
+        tried.append(len(batch))
+        if len(batch) > 2:
+            raise RuntimeError("CUDA failed with error out of memory")
+
+    device.offer(owner, *"abcdef", script=needs_room)
+    device.offer(small, "g", "h", script=needs_room)
+    names = device.run(7)
+    assert [8, 4, 2, 2, 4, 2, 2] == [len(batch) for batch in names]
+    assert 2 == device.batcher.size
+    assert sorted("abcdefgh") == sorted(name for batch in names for name in batch if len(batch) == 2)
+    device.offer(owner, "i", "j", "k", script=needs_room)
+    more = device.batches.wait(lambda batches: len(batches) == 10, WITHIN_S)
+    assert 2 == max(map(len, more[8:]))
+    assert not any("failed" in told for told in owner.heard.items())
+
+
+def test_no_memory_for_a_single_piece_fails_its_recording() -> None:
+    """There is nothing left to halve: the recording hears of it."""
+    device = Device()
+    owner = device.owner(1)
+
+    def exhausted(_: object) -> None:
+        raise MemoryError
+
+    device.offer(owner, "a", "b", script=exhausted)
+    device.run(3)
+    owner.heard.wait(lambda heard: 2 == sum(told.startswith("failed") for told in heard), WITHIN_S)
+
+
 def test_what_waits_of_a_recording_that_leaves_is_never_done() -> None:
     """A recording that is cancelled leaves the queue at once."""
     device = Device()

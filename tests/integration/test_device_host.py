@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import select
+import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +18,15 @@ import pytest
 
 from pipeline.bridge import StopSignal
 from pipeline.config import load_settings
+from pipeline.core.device import Device
+from pipeline.core.placement import Placement
 from pipeline.core.task import Options, Source, Task
 from pipeline.core.transcript import Segment
-from pipeline.engine.local import DeviceHost
+from pipeline.engine.device_host import DeviceHost, Died, News, RanOut, Served
 from pipeline.errors import Interrupted
 from pipeline.failures import (
     EngineDied,
+    GpuOutOfMemory,
     ModelCorrupt,
     ModelMissing,
     TranscribeTimeout,
@@ -27,6 +36,8 @@ from pipeline.ports import Recognition, Recognized
 from pipeline.roster import Roster
 
 TASK = Task("t", "o", Source("u", "u"), Options("demo"), 0.0, 0.0)
+CPU = Device("cpu", "CPU", 2)
+PLACE = Placement("t", "cpu", "demo", batch=4, compute_types=("int8", "float32"), beside=frozenset({"demo"}))
 WITHIN_S = 5.0
 
 
@@ -44,22 +55,28 @@ class Host:
         overrides = {f"transcribe.{name}": value for name, value in transcribe.items()}
         settings = load_settings(None, overrides=overrides, environ={})
         program = "tests.integration.scripted_host"
-        self.device = DeviceHost(
-            "cpu", socket_folder / "s", Shelf(), settings, Roster(folder / "processes"), program, least_limit_s
-        )
+        self.news: list[News] = []
+        roster = Roster(folder / "processes")
+        self.device = DeviceHost(CPU, socket_folder / "s", Shelf(), settings, roster, program, self.news.append)
+        self.device.least_limit_s = least_limit_s
         self._sound = folder / "sound"
-        self.heard: list[tuple[list[Segment], float]] = []
+        self.heard: list[tuple[list[Segment], float, str]] = []
         self.first = threading.Event()
 
     def recognize(
-        self, *say: dict[str, Any], then: str = "done", stop: StopSignal | None = None, task: Task = TASK
+        self,
+        *say: dict[str, Any],
+        then: str = "done",
+        stop: StopSignal | None = None,
+        task: Task = TASK,
+        place: Placement = PLACE,
     ) -> Recognized:
         self._sound.write_text(json.dumps({"say": say, "then": then}), encoding="utf-8")
         request = Recognition(self._sound, lambda: 1.0, "zh", None, None, 0.0)
-        return self.device.recognize(task, request, self._hear, stop or StopSignal())
+        return self.device.recognize(place, task, request, self._hear, stop or StopSignal())
 
-    def _hear(self, segments: Sequence[Segment], done_s: float) -> None:
-        self.heard.append((list(segments), done_s))
+    def _hear(self, segments: Sequence[Segment], done_s: float, language: str) -> None:
+        self.heard.append((list(segments), done_s, language))
         self.first.set()
 
 
@@ -78,15 +95,15 @@ def host(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[C
 
 
 def line(start: float, end: float, text: str) -> dict[str, Any]:
-    return {"segments": [[start, end, text]], "done_s": end}
+    return {"segments": [[start, end, text]], "done_s": end, "language": "zh"}
 
 
 def test_segments_come_in_order_and_the_end_names_language_model_and_device(host: Callable[..., Host]) -> None:
     """Segments come in order, and the end names language, model and device."""
     one = host()
     assert Recognized("zh", "demo", "cpu") == one.recognize(line(0, 1, "甲"), line(1, 2, "乙"))
-    assert ["甲", "乙"] == [segment.text for segments, _ in one.heard for segment in segments]
-    assert 2 == one.heard[-1][1]
+    assert ["甲", "乙"] == [segment.text for segments, _, _ in one.heard for segment in segments]
+    assert (2, "zh") == one.heard[-1][1:]
 
 
 def test_a_model_that_cannot_be_loaded_is_named_corrupt(host: Callable[..., Host]) -> None:
@@ -142,3 +159,79 @@ def test_a_stop_interrupts_at_once(host: Callable[..., Host]) -> None:
     with pytest.raises(Interrupted):
         one.recognize(line(0, 1, "a"), then="hang", stop=stop)
     raiser.join()
+
+
+def test_a_recording_that_was_done_tells_what_it_took(host: Callable[..., Host]) -> None:
+    """The scheduler is told of compute type and batch and whose they were; the task, whether memory was short."""
+    one = host()
+    assert not one.recognize().is_short
+    process = one.device.process
+    assert process is not None
+    assert [Served("cpu", process.pid, "demo", "int8", 2, is_only_model=True)] == one.news
+    assert frozenset({"demo"}) == process.models
+    assert one.recognize(place=replace(PLACE, batch=8)).is_short
+    assert one.recognize(place=replace(PLACE, compute_types=("float32",))).is_short
+
+
+def test_every_death_is_told_once(host: Callable[..., Host]) -> None:
+    """Whether somebody waits for the process or not."""
+    one = host()
+    with pytest.raises(EngineDied):
+        one.recognize(then="die")
+    assert [Died("cpu")] == one.news
+    one.recognize()
+    process = one.device.process
+    assert process is not None
+    os.kill(process.pid, signal.SIGKILL)
+    select.select([os.pidfd_open(process.pid)], [], [], WITHIN_S)
+    assert one.device.process is None
+    one.recognize()
+    assert [Died, Served, Died, Served] == [type(news) for news in one.news]
+
+
+def test_a_process_ends_for_a_model_it_may_not_be_beside(host: Callable[..., Host]) -> None:
+    """Another model comes beside the first where it may; where not, or with other batches, a new process begins."""
+    one = host()
+    other = replace(TASK, options=Options("other"))
+    pids = []
+    for task, place in (
+        (TASK, PLACE),
+        (other, replace(PLACE, model="other", beside=frozenset({"demo", "other"}))),
+        (other, replace(PLACE, model="other", beside=frozenset({"other"}))),
+        (other, replace(PLACE, model="other", beside=frozenset({"other"}), batch=2)),
+    ):
+        one.recognize(task=task, place=place)
+        assert one.device.process is not None
+        pids.append(one.device.process.pid)
+    assert [True, False, False] == [before == after for before, after in pairwise(pids)]
+    assert frozenset({"other"}) == one.device.process.models
+    assert Died not in {type(news) for news in one.news}
+
+
+def test_a_device_without_memory_says_so_and_its_process_is_of_no_more_use(host: Callable[..., Host]) -> None:
+    """The scheduler hears of it, and the process ends with its last task: its model fills the device."""
+    one = host()
+    with pytest.raises(GpuOutOfMemory, match="CUDA"):
+        one.recognize({"error": "out_of_memory", "detail": "CUDA failed with error out of memory"}, then="hang")
+    assert [RanOut("cpu", "demo", ("int8", "float32"))] == one.news
+    assert one.device.process is None
+
+
+def test_an_idle_process_can_be_ended(host: Callable[..., Host]) -> None:
+    """One that has work in hand goes on; afterwards it can be, and that is no death."""
+    one, stop = host(), StopSignal()
+
+    def work() -> None:
+        with suppress(Interrupted):
+            one.recognize(line(0, 1, "a"), then="hang", stop=stop)
+
+    working = threading.Thread(target=work)
+    working.start()
+    assert one.first.wait(WITHIN_S)
+    one.device.end_if_idle()
+    assert one.device.process is not None
+    stop.raise_now()
+    working.join()
+    one.device.end_if_idle()
+    assert one.device.process is None
+    assert [] == one.news

@@ -88,3 +88,13 @@ async def test_metrics_count_what_was_done(api: Api) -> None:
     assert 0 <= data["oldest_unfinished_s"] < 60
     await (await Life(api, waiting).claimed()).failed()
     assert (await api.get("/api/metrics")).data["oldest_unfinished_s"] is None
+
+
+async def test_devices_are_shown_with_what_goes_on_there(api: Api) -> None:
+    """Every device with its memory, what is promised of it, who is there, and whether it serves."""
+    answer = await api.get("/api/gpu")
+    (shown,) = answer.data["devices"]
+    assert ("cpu", "CPU", True, None, 2, 0, [], []) == tuple(
+        shown[name] for name in ("id", "name", "in_service", "why", "slots", "running", "tasks", "models")
+    )
+    assert [] == answer.data["waiting"]

@@ -11,7 +11,6 @@ import pytest
 
 from pipeline.config import Live
 from pipeline.core.fetch_slots import AHEAD, Strain
-from pipeline.core.placement import Device
 from pipeline.core.task import Lane
 from pipeline.host import GIBIBYTE, read_host
 from pipeline.monitor import Monitor
@@ -20,7 +19,7 @@ from pipeline.store.sqlite import SqliteStore
 from tests.contract.examples import ROUTE, add_for, claimed
 from tests.integration.api import SOON_S, settings_for
 
-DEVICE = Device("cpu", "CPU", 1)
+DEVICE_SLOTS = 1
 
 
 class Slots:
@@ -59,7 +58,7 @@ async def test_backlog_halves_the_slots_and_its_end_gives_them_back(tmp_path: Pa
     for number in range(AHEAD):
         await add_for(store, str(number), Lane.ASR)
     slots, watch = Slots(), Watch()
-    monitor = Monitor(store, live(tmp_path), [DEVICE], watch, slots.take, look_every_s=0.01)
+    monitor = Monitor(store, live(tmp_path), DEVICE_SLOTS, watch, slots.take, look_every_s=0.01)
     await monitor.start()
     await slots.until(1)
     assert Strain.BACKLOG is monitor.strain
@@ -73,7 +72,7 @@ async def test_short_disk_leaves_one_slot(tmp_path: Path, store: SqliteStore) ->
     """With less than twice the floor free there is one slot before long, and no task is told to wait for it."""
     floor_gb = 0.7 * shutil.disk_usage(tmp_path).free / GIBIBYTE
     slots, watch = Slots(), Watch()
-    monitor = Monitor(store, live(tmp_path, floor_gb), [DEVICE], watch, slots.take, look_every_s=0.01)
+    monitor = Monitor(store, live(tmp_path, floor_gb), DEVICE_SLOTS, watch, slots.take, look_every_s=0.01)
     await monitor.start()
     await slots.until(1)
     await monitor.stop()
@@ -84,7 +83,7 @@ async def test_monitor_is_watched(tmp_path: Path, store: SqliteStore) -> None:
     """A store that gives no answer any more ends the daemon, not only the monitor."""
     await store.close()
     watch = Watch()
-    monitor = Monitor(store, live(tmp_path), [DEVICE], watch, Slots().take)
+    monitor = Monitor(store, live(tmp_path), DEVICE_SLOTS, watch, Slots().take)
     with pytest.raises(LoopDied, match="load"):
         await asyncio.wait_for(run_services([monitor], watch, asyncio.Event()), SOON_S)
 

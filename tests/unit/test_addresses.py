@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings, strategies as st
+from hypothesis import example, given, strategies as st
 
 from pipeline.core.addresses import MAX_ADDRESS_CHARS, Address, AddressPolicy, check_address
 from pipeline.core.hosts import is_public_ip
@@ -183,7 +183,6 @@ def test_impossible_port_is_named(port: int) -> None:
         AddressPolicy.parse([], [80, port])
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.ip_addresses())
 def test_nothing_is_public_that_python_calls_not_global(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
     """No address is public that the registries of IANA do not call global."""
@@ -234,7 +233,6 @@ def inet_aton_spellings(draw: st.DrawFn) -> tuple[str, str]:
     return str(ip), ".".join(draw(st.sampled_from(INET_ATON_BASES)).format(part) for part in parts)
 
 
-@settings(max_examples=100, deadline=None)
 @given(inet_aton_spellings())
 def test_no_spelling_opens_an_address(drawn: tuple[str, str]) -> None:
     """Every spelling that libc reads is refused as the dotted address is; only a dotted one can pass."""
@@ -247,7 +245,6 @@ def test_no_spelling_opens_an_address(drawn: tuple[str, str]) -> None:
     assert expected == (seen.url if isinstance(seen, Address) else seen)
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.text("0178afxX.", min_size=1, max_size=20))
 def test_numbers_that_libc_reads_are_judged_as_addresses(host: str) -> None:
     """A host that libc reads as an IPv4 address never passes as a name."""
@@ -280,7 +277,6 @@ PIECES = [
 ]
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.text() | st.builds("https://{}".format, st.text()) | st.lists(st.sampled_from(PIECES)).map("".join))
 @example("http://例.1\ufe0f/")
 @example("https://example.com/" + "中" * 200)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
+import pty
+import termios
 
 import pytest
 
@@ -69,6 +72,19 @@ def test_a_narrow_screen_shortens_the_bar(columns: int, monkeypatch: pytest.Monk
     assert "█·" in shown
     assert " 50.0 %  transcribe" in shown
     assert len(shown) < columns
+
+
+def test_the_screen_is_that_of_the_bars(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines fit the terminal they are drawn in, also while standard output goes into a file, as in `… > talk.txt`."""
+    monkeypatch.delenv("COLUMNS")
+    monkeypatch.delenv("LINES")
+    ours, its = pty.openpty()
+    termios.tcsetwinsize(its, (20, 45))
+    with os.fdopen(ours, "rb", buffering=0) as screen, os.fdopen(its, "w", encoding="utf-8") as stream:
+        Board(stream).draw([Bar("a rather long title of a video", 50.0, "transcribe", "12.4×  1:20 left")])
+        shown = screen.read(4096).decode().removeprefix("\x1b[2K").rstrip()
+    assert " 50.0 %  transcribe" in shown
+    assert len(shown) < 45
 
 
 def test_more_videos_than_rows() -> None:

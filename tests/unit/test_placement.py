@@ -1,62 +1,331 @@
-"""Placement: priority, age, and no device over its slots."""
+"""Placement: priority, age, slots, memory, models that stay loaded, and nobody who waits for ever."""
+
+from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
-from hypothesis import given, strategies as st
+import pytest
+from hypothesis import given, settings, strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
-from pipeline.core.placement import Device, Placement, plan
-from pipeline.core.task import Options, Priority, Source, Task
-from pipeline.failures import WorkerCrashed
+from pipeline.core.device import Device
+from pipeline.core.memory import Footprint
+from pipeline.core.placement import (
+    PATIENCE_S,
+    Candidate,
+    Need,
+    Placement,
+    Plan,
+    Rules,
+    Site,
+    Why,
+    plan,
+)
 
 CPU = Device("cpu", "CPU", 2)
-GPUS = (Device("cuda:0", "A", 1, 24_000), Device("cuda:1", "B", 3, 24_000))
+SMALL, LARGE = Footprint(1000, 100), Footprint(8000, 500)
+MODELS = {"small": SMALL, "large": LARGE, "other": Footprint(2000, 200)}
+BATCH = 8
+DEFAULT = Rules()
 
 
-def task(name: str, priority: Priority = Priority.NORMAL) -> Task:
-    return Task(name, "o", Source("u", "u"), Options("demo"), 0.0, 0.0, priority=priority)
+def gpu(number: int, slots: int = 3, memory_mb: int = 24_000) -> Site:
+    return Site(Device(f"cuda:{number}", "a card", slots, memory_mb), memory_mb)
+
+
+def needs(device: str, model: str) -> list[Need]:
+    del device
+    return [Need(("float16",), MODELS[model], BATCH)]
+
+
+def task(name: str, model: str = "small", priority: int = 2, **more: float) -> Candidate:
+    return Candidate(name, model, priority, **more)
+
+
+def planned(waiting: Sequence[Candidate], *sites: Site, rules: Rules = DEFAULT) -> Plan:
+    return plan(waiting, sites, needs, rules)
+
+
+def where(done: Plan) -> dict[str, str]:
+    return {place.task_id: place.device for place in done.placements}
 
 
 def test_the_oldest_of_the_highest_priority_starts_first() -> None:
     """The oldest of the highest priority starts first."""
-    waiting = [task("a"), task("b", Priority.URGENT), task("c", Priority.LOW), task("d", Priority.URGENT)]
-    assert [Placement("b", "cpu"), Placement("d", "cpu")] == plan(waiting, [CPU], {})
+    waiting = [task("a"), task("b", priority=4), task("c", priority=1), task("d", priority=4)]
+    assert ["b", "d"] == [place.task_id for place in planned(waiting, Site(CPU)).placements]
 
 
-def test_tasks_go_where_most_slots_are_free() -> None:
-    """Tasks go where most slots are free."""
-    waiting = [task(name) for name in "abcde"]
-    assert ["cuda:1", "cuda:1", "cuda:0", "cuda:1"] == [place.device for place in plan(waiting, GPUS, {})]
+def test_a_placement_says_all_that_was_promised() -> None:
+    """It names device, model, memory, batch, compute types, and which models may be loaded beside."""
+    done = planned([task("a"), task("b", "other")], gpu(0))
+    first = Placement("a", "cuda:0", "small", 1, SMALL.mb(8), 8, ("float16",), frozenset({"small"}))
+    second = replace(first, task_id="b", model="other", memory_mb=2000 + 8 * 200, beside=frozenset({"small", "other"}))
+    assert ((first, second), {}) == (done.placements, done.waiting)
+
+
+def test_tasks_are_shared_out_among_devices() -> None:
+    """Each goes where most slots are free; of equals where its model is loaded."""
+    loaded = replace(gpu(1), promised_mb={"small": 1800}, batch=8)
+    assert ["cuda:1", "cuda:0"] == [*where(planned([task("a"), task("b")], gpu(0), loaded)).values()]
+
+
+def test_a_model_that_is_loaded_needs_no_more_memory() -> None:
+    """Tasks of one model share its weights and its batches: only the first needs room."""
+    full = replace(gpu(0, memory_mb=14_000), promised_mb={"large": 12_000}, at_work=frozenset({"large"}), batch=8)
+    done = planned([task("a", "small"), task("b", "large")], full)
+    assert ({"b": "cuda:0"}, {"small": Why.MEMORY}) == (where(done), done.waiting)
+
+
+def test_an_idle_model_gives_way_to_one_that_does_not_fit_beside_it() -> None:
+    """The process that has nothing to do ends for it, but not before tasks that want what it has loaded."""
+    idle = replace(gpu(0, memory_mb=14_000), promised_mb={"large": 12_000}, batch=8)
+    assert frozenset({"small"}) == planned([task("a")], idle).placements[0].beside
+    assert {"b": "cuda:0"} == where(planned([task("a"), task("b", "large")], idle))
+    urgent = task("a", priority=3)
+    assert {"a": "cuda:0"} == where(planned([urgent, task("b", "large")], idle))
+
+
+def test_a_model_that_was_passed_over_for_long_has_a_device_kept_for_it() -> None:
+    """Nobody starts there any more until there is room for it; other devices go on."""
+    busy = replace(
+        gpu(0, memory_mb=14_000), promised_mb={"small": 1800}, at_work=frozenset({"small"}), batch=8, taken=1
+    )
+    small_card = gpu(1, memory_mb=6000)
+    waiting = [task("big", "large", passed_over_s=PATIENCE_S), task("a"), task("b")]
+    done = planned(waiting, busy, small_card)
+    assert ({"a": "cuda:1", "b": "cuda:1"}, {"large": Why.MEMORY}) == (where(done), done.waiting)
+    assert {"small": Why.TURN, "large": Why.MEMORY} == planned(waiting, busy).waiting
+    assert {"a": "cuda:0", "b": "cuda:0"} == where(
+        planned([replace(waiting[0], passed_over_s=1.0), *waiting[1:]], busy)
+    )
+
+
+def test_batches_are_smaller_where_memory_is_short() -> None:
+    """A process begins with as many chunks a batch as there is room for; below one, the next way is tried."""
+    ways = [Need(("float16",), LARGE, 8), Need(("int8",), Footprint(4000, 400), 8)]
+    tight = plan([task("a", "large")], [gpu(0, memory_mb=11_200)], lambda *_: ways, Rules()).placements[0]
+    assert (4, ("float16",), 10_000) == (tight.batch, tight.compute_types, tight.memory_mb)
+    tighter = plan([task("a", "large")], [gpu(0, memory_mb=9000)], lambda *_: ways, Rules()).placements[0]
+    assert (8, ("int8",), 7200) == (tighter.batch, tighter.compute_types, tighter.memory_mb)
+
+
+def test_what_other_programs_take_and_what_stays_free_is_not_given_away() -> None:
+    """Of 24 GB others have 20; a tenth stays free, or 1 GB where that is more."""
+    assert {"large": Why.MEMORY} == planned([task("a", "large")], replace(gpu(0), others_mb=14_000)).waiting
+    assert {"a": "cuda:0"} == where(planned([task("a", "large")], replace(gpu(0), others_mb=13_000)))
+    free = Rules(margin=0.0, min_free_mb=SMALL.mb(1) + 1)
+    assert {"small": Why.MEMORY} == planned([task("a")], gpu(0, memory_mb=2 * SMALL.mb(1)), rules=free).waiting
+
+
+def test_a_cpu_takes_any_one_model() -> None:
+    """The machine's memory is made room in by its system; only a second model beside the first must fit."""
+    tiny = Site(CPU, 2000)
+    assert {"a": "cpu"} == where(planned([task("a", "large"), task("b")], tiny))
+    assert {"a": "cpu", "b": "cpu"} == where(planned([task("a", "large"), task("b")], replace(tiny, memory_mb=16_000)))
+
+
+def test_at_most_so_many_tasks_of_a_model_start_together() -> None:
+    """``max_batch_size`` tasks start on a device in one plan, and the rest with the next."""
+    done = planned([task(name) for name in "abcd"], gpu(0, slots=4), rules=Rules(max_batch=2))
+    assert ({"a": "cuda:0", "b": "cuda:0"}, {"small": Why.BATCH}) == (where(done), done.waiting)
+
+
+def test_too_few_tasks_wait_for_company() -> None:
+    """Fewer than ``min_batch_size`` wait, for ``batch_timeout_s`` at most; enough of them start on one device."""
+    rules = Rules(min_batch=2, batch_timeout_s=5)
+    assert ({}, {"small": Why.BATCH}) == (where(alone := planned([task("a")], gpu(0), rules=rules)), alone.waiting)
+    assert {"a": "cuda:0"} == where(planned([task("a", waited_s=5)], gpu(0), rules=rules))
+    assert {"a": "cuda:0", "b": "cuda:0"} == where(planned([task("a"), task("b")], gpu(0), gpu(1), rules=rules))
+    one_slot = gpu(0, slots=1)
+    assert {"a": "cuda:0"} == where(planned([task("a")], one_slot, rules=rules))
 
 
 def test_a_suspect_has_a_device_for_itself() -> None:
     """A task with which an engine has died starts on an idle device, takes all of it, and is not overtaken."""
-    suspect = replace(task("s"), faults=((WorkerCrashed.type, 1),))
-    assert [Placement("s", "cpu", 2)] == plan([suspect, task("a")], [CPU], {})
-    assert [] == plan([suspect, task("a")], [CPU], {"cpu": 1})
-    assert [Placement("a", "cpu")] == plan([task("a"), suspect], [CPU], {"cpu": 1})
+    suspect = task("s", alone=True)
+    assert [("s", 2)] == [(place.task_id, place.slots) for place in planned([suspect, task("a")], Site(CPU)).placements]
+    assert {"small": Why.SLOTS} == planned([suspect, task("a")], Site(CPU, taken=1)).waiting
+    assert {"a": "cpu"} == where(planned([task("a"), suspect], Site(CPU, taken=1)))
 
 
 def test_nothing_is_placed_without_a_device() -> None:
-    """Nothing is placed without a device."""
-    assert [] == plan([task("a")], [], {})
+    """Nothing is placed without a device in service."""
+    assert Plan((), {"small": Why.SERVICE}) == planned([task("a")])
 
 
+@dataclass
+class Card:
+    """A device of the machine below, and what goes on there."""
+
+    device: Device
+    others_mb: int = 0
+    in_service: bool = True
+    running: dict[str, Placement] = field(default_factory=dict)
+    loaded: dict[str, int] = field(default_factory=dict)
+    batch: int | None = None
+
+    def site(self) -> Site:
+        at_work = frozenset(place.model for place in self.running.values())
+        taken = sum(place.slots for place in self.running.values())
+        memory_mb = self.device.memory_mb or 64_000
+        return Site(self.device, memory_mb, self.others_mb, taken, dict(self.loaded), at_work, self.batch)
+
+    def take(self, place: Placement) -> None:
+        if set(self.loaded) - place.beside or self.batch != place.batch:
+            assert not self.running, "a process with tasks is ended"
+            self.loaded.clear()
+        self.loaded[place.model] = place.memory_mb
+        self.batch = place.batch
+        self.running[place.task_id] = place
+
+
+class Machine(RuleBasedStateMachine):
+    """Devices of any size, with tasks that come and end, neighbors that take memory, and cards that fall off."""
+
+    tasks = Bundle("tasks")
+    cards = Bundle("cards")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = 0.0
+        self.submitted = 0
+        self.rules = Rules(min_batch=1, max_batch=2)
+        self.fleet: list[Card] = []
+        self.waiting: list[Candidate] = []
+        self.passed_over: dict[str, float] = {}
+        self.last = Plan((), {})
+
+    @rule(target=cards, slots=st.integers(1, 4), memory_mb=st.sampled_from([0, 4000, 12_000, 24_000, 80_000]))
+    def plug_in(self, slots: int, memory_mb: int) -> Card | None:
+        if len(self.fleet) == 8 or (not memory_mb and any(card.device.is_cpu for card in self.fleet)):
+            return None
+        name = f"cuda:{len(self.fleet)}" if memory_mb else "cpu"
+        self.fleet.append(Card(Device(name, name, slots, memory_mb)))
+        return self.fleet[-1]
+
+    @rule(count=st.integers(1, 4), model=st.sampled_from([*MODELS]), priority=st.integers(1, 4), alone=st.booleans())
+    def submit(self, count: int, model: str, priority: int, alone: bool) -> None:  # noqa: FBT001 - a drawn value
+        for _ in range(count):
+            self.submitted += 1
+            self.waiting.append(Candidate(f"t{self.submitted}", model, priority, self.clock, alone=alone))
+
+    @rule(card=cards, others_mb=st.integers(0, 80_000))
+    def neighbor(self, card: Card | None, others_mb: int) -> None:
+        if card:
+            card.others_mb = others_mb
+
+    @rule(card=cards)
+    def fall_off_or_come_back(self, card: Card | None) -> None:
+        if card:
+            card.in_service = not card.in_service
+            card.running.clear()
+            card.loaded.clear()
+            card.batch = None
+
+    @rule(card=cards)
+    def end_one(self, card: Card | None) -> None:
+        if card and card.running:
+            del card.running[next(iter(card.running))]
+
+    @rule(seconds=st.sampled_from([1.0, PATIENCE_S]))
+    def look(self, seconds: float) -> None:
+        self.clock += seconds
+        before = [card.site() for card in self.fleet if card.in_service]
+        waiting = sorted(
+            (
+                replace(each, passed_over_s=self.clock - self.passed_over.get(each.model, self.clock))
+                for each in self.waiting
+            ),
+            key=lambda each: -each.priority,
+        )
+        self.last = plan(waiting, before, needs, self.rules)
+        self.check(waiting, before)
+        for place in self.last.placements:
+            next(card for card in self.fleet if card.device.id == place.device and card.in_service).take(place)
+        placed = {place.task_id for place in self.last.placements}
+        self.waiting = [each for each in self.waiting if each.task_id not in placed]
+        blocked = {model for model, why in self.last.waiting.items() if why in (Why.MEMORY, Why.TURN)}
+        self.passed_over = {model: self.passed_over.get(model, self.clock) for model in blocked}
+
+    def check(self, waiting: Sequence[Candidate], before: Sequence[Site]) -> None:
+        """Nothing is placed twice; whoever waits has a reason, and a higher priority never less than a lower one."""
+        placed = [place.task_id for place in self.last.placements]
+        assert len(placed) == len(set(placed))
+        assert {each.model for each in waiting if each.task_id not in placed} == set(self.last.waiting)
+        free = sum(site.device.slots - site.taken for site in before)
+        if any(why is Why.SLOTS for why in self.last.waiting.values()) and not any(each.alone for each in waiting):
+            assert free == len(placed)
+        for each in self.last.placements:
+            higher = [other for other in waiting if other.task_id not in placed and other.model == each.model]
+            mine = next(one for one in waiting if one.task_id == each.task_id)
+            assert not [other for other in higher if other.priority > mine.priority and not other.alone]
+
+    @invariant()
+    def no_device_has_more_than_its_slots(self) -> None:
+        for card in self.fleet:
+            assert sum(place.slots for place in card.running.values()) <= card.device.slots
+
+    def teardown(self) -> None:
+        """Once nobody takes memory from them and tasks end, every task is placed that fits on a device at all."""
+        for card in self.fleet:
+            card.others_mb = 0
+            card.in_service = True
+        able = [card.site() for card in self.fleet]
+        for _ in range(6 * len(self.waiting) + 6):
+            self.look(PATIENCE_S)
+            for card in self.fleet:
+                if card.running:
+                    del card.running[next(iter(card.running))]
+        empty = [replace(site, taken=0, promised_mb={}, at_work=frozenset(), batch=None) for site in able]
+        assert [] == [each.task_id for each in self.waiting if plan([each], empty, needs, self.rules).placements]
+
+    @invariant()
+    def no_device_has_promised_more_memory_than_it_has(self) -> None:
+        for card in self.fleet:
+            placed = [place for place in self.last.placements if place.device == card.device.id]
+            if placed and card.in_service and not card.device.is_cpu and card.loaded and card.others_mb == 0:
+                left = card.device.memory_mb - sum(card.loaded.values())
+                assert left >= self.rules.reserve_mb(card.device.memory_mb)
+
+
+TestMachine = Machine.TestCase
+TestMachine.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+
+
+@pytest.mark.parametrize("count", [1, 2, 8])
 @given(
-    st.lists(st.sampled_from(Priority), max_size=20),
-    st.lists(st.integers(1, 4), max_size=4),
-    st.data(),
+    models=st.lists(st.sampled_from([*MODELS]), max_size=40),
+    memory=st.lists(st.integers(1000, 100_000), min_size=8, max_size=8),
+    others=st.lists(st.integers(0, 50_000), min_size=8, max_size=8),
 )
-def test_no_device_is_ever_given_more_than_its_slots(
-    priorities: list[Priority], slots: list[int], data: st.DataObject
+def test_no_room_is_left_beside_a_waiting_task(
+    count: int, models: list[str], memory: list[int], others: list[int]
 ) -> None:
-    """No device is given more than its slots, nothing is placed twice, and no slot stays free beside a waiting task."""
-    devices = [Device(f"cuda:{place}", "x", count) for place, count in enumerate(slots)]
-    running = {device.id: data.draw(st.integers(0, device.slots)) for device in devices}
-    waiting = [replace(task(str(place)), priority=priority) for place, priority in enumerate(priorities)]
-    placed = plan(waiting, devices, running)
-    load = Counter(running) + Counter(place.device for place in placed)
-    assert all(load[device.id] <= device.slots for device in devices)
-    assert len(placed) == len({place.task_id for place in placed})
-    free = sum(device.slots - running[device.id] for device in devices)
-    assert min(free, len(waiting)) == len(placed)
+    """After plans until nobody is placed, nobody who waits fits anywhere, and no memory is overdrawn."""
+    sites = [replace(gpu(number, memory_mb=memory[number]), others_mb=others[number]) for number in range(count)]
+    waiting = [task(str(number), model) for number, model in enumerate(models)]
+    while (done := planned(waiting, *sites)).placements:
+        for place in done.placements:
+            number = next(number for number, site in enumerate(sites) if site.device.id == place.device)
+            site = sites[number]
+            promised = {**site.promised_mb, place.model: place.memory_mb}
+            sites[number] = replace(
+                site,
+                taken=site.taken + 1,
+                promised_mb=promised,
+                at_work=frozenset(promised),
+                batch=place.batch,
+            )
+        placed = where(done)
+        waiting = [each for each in waiting if each.task_id not in placed]
+    for site in sites:
+        assert site.taken <= site.device.slots
+        if site.taken:
+            left = site.device.memory_mb - site.others_mb - sum(site.promised_mb.values())
+            assert left >= Rules().reserve_mb(site.device.memory_mb)
+    for each in waiting:
+        assert not planned([each], *sites).placements
+    assert Counter(each.model for each in waiting).keys() == done.waiting.keys()

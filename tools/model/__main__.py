@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline.engine.local import ENVIRONMENT
+from pipeline.engine.device_host import ENVIRONMENT
 from tools.model import conversion, evaluation, library, noise, training
 from tools.model.plan import CHECK, FULL, Plan
 from tools.model.vocabulary import Vocabulary

@@ -1,0 +1,350 @@
+"""Every device: how it stands with it, what is promised of it, and whether it serves.
+
+The scheduler's memory. What is decided is decided by ``core.placement``; this gathers what it decides by, and keeps
+what was promised until the task ends, whatever a reading says. All methods run on the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Protocol
+
+import structlog
+
+from pipeline.core.device import Device, Reading
+from pipeline.core.memory import Peak
+from pipeline.core.placement import Candidate, Need, Placement, Rules, Site, Why, plan
+from pipeline.core.service_record import ServiceRecord
+from pipeline.core.task import Task
+from pipeline.engine.device_host import Died, News, Process, RanOut, Served, Shelf
+from pipeline.engine.memory_book import MemoryBook
+from pipeline.executor import House
+from pipeline.failures import DiskFull
+from pipeline.ports import DeviceProbe
+from pipeline.refusals import DbBusy
+from pipeline.service import Watch
+from pipeline.task_store import ModelOnDevice
+
+SILENT_AFTER_S = 30.0
+"""A driver that has not answered for so long is hung."""
+MIB_PER_GB = 1024
+
+log = structlog.get_logger()
+
+
+class Engine(Protocol):
+    """What holds the devices' processes."""
+
+    def process(self, device: str) -> Process | None: ...
+    def end_if_idle(self, device: str, on_done: Callable[[], None]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """Why a device is out of service."""
+
+    why: str
+    why_zh: str
+
+
+@dataclass(slots=True)
+class _Post:
+    """One device, and what goes on there."""
+
+    device: Device
+    reading: Reading
+    record: ServiceRecord = field(default_factory=ServiceRecord)
+    running: dict[str, tuple[Placement, str]] = field(default_factory=dict)
+    """By task: what is reserved for it until it ends, and whose it is."""
+    promised_mb: dict[str, int] = field(default_factory=dict)
+    """Of every model that is loaded or about to be."""
+    batch: int | None = None
+    others_mb: int = 0
+    outage: Outage | None = None
+    """As it was last looked at."""
+    to_measure: tuple[int, ModelOnDevice, int] | None = None
+    """Process, model, and chunks that it has decoded together: the next reading tells what that took."""
+    unload: asyncio.TimerHandle | None = None
+
+    @property
+    def taken(self) -> int:
+        return sum(place.slots for place, _ in self.running.values())
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceView:
+    """How it stands with a device, to be shown."""
+
+    device: Device
+    reading: Reading
+    reserved_mb: int
+    """Promised to models that are loaded or about to be."""
+    models: Mapping[str, int]
+    """Those models, with the MiB promised to each."""
+    batch: int | None
+    running: int
+    tasks: tuple[str, ...]
+    """Those of one owner."""
+    outage: Outage | None
+
+
+class Fleet:
+    """Knows every device; asks the scheduler's pure part who goes where."""
+
+    def __init__(
+        self,
+        devices: Sequence[Device],
+        engine: Engine,
+        shelf: Shelf,
+        probe: DeviceProbe,
+        house: House,
+        watch: Watch,
+        on_change: Callable[[], None],
+    ) -> None:
+        """Begin with idle devices that nobody has looked at; ``on_change`` is called when there may be room again."""
+        self._posts = {device.id: _Post(device, Reading(device.id)) for device in devices}
+        self._engine = engine
+        self._probe = probe
+        self._store = house.store
+        self._bridge = house.bridge
+        self._watch = watch
+        self._on_change = on_change
+        self._thread = house.bridge.pool("devices", 1)
+        scheduler, transcribe = house.settings.scheduler, house.settings.transcribe
+        self._book = MemoryBook(shelf, house.store, transcribe)
+        self._idle_unload_s = transcribe.idle_unload_s
+        self._interval_s = scheduler.gpu_monitor_interval_s
+        self._rules = Rules(
+            scheduler.min_batch_size,
+            scheduler.max_batch_size,
+            scheduler.batch_timeout_s,
+            scheduler.memory_safety_margin,
+            round(MIB_PER_GB * scheduler.min_free_gb),
+        )
+        self._waits_since: dict[str, float] = {}
+        self._passed_over_since: dict[str, float] = {}
+        self._asked_at: float | None = None
+        self._stopped = False
+        self.slots = sum(device.slots for device in devices)
+        """Transcriptions that all devices together run side by side."""
+        self.waiting: Mapping[str, Why] = {}
+        """Why the first task of each model that waits does not start, as it was last decided."""
+        self.decide_again_s: float | None = None
+        """When a task has waited for company long enough."""
+
+    async def start(self) -> None:
+        """Look at every device once, then again and again."""
+        await self._store.note_devices([post.device for post in self._posts.values()], time.time())
+        await self._book.open()
+        await self._look()
+        self._watch.start("devices", self._look_on())
+
+    async def stop(self) -> None:
+        """Look no more, and end no process for want of work."""
+        self._stopped = True
+        for post in self._posts.values():
+            _cancel(post)
+        await self._watch.stop("devices")
+
+    # -- deciding -----------------------------------------------------------------------------
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a slot of any device is free."""
+        return any(post.taken < post.device.slots for post in self._posts.values())
+
+    async def decide(self, waiting: Sequence[Task]) -> tuple[Placement, ...]:
+        """Say who starts where; whoever does start is then to be reserved for.
+
+        Args:
+            waiting: of every model whose weights are here, the first ``slots`` tasks that wait for a device.
+        """
+        await self._book.look_up({task.options.model for task in waiting})
+        now = time.monotonic()
+        self._waits_since = {task.id: self._waits_since.get(task.id, now) for task in waiting}
+        candidates = [
+            Candidate(
+                task.id,
+                task.options.model,
+                task.priority,
+                now - self._waits_since[task.id],
+                now - self._passed_over_since.get(task.options.model, now),
+                task.suspect,
+            )
+            for task in waiting
+        ]
+        self._review()
+        decided = plan(candidates, [self._site(post) for post in self._serving()], self._needs, self._rules)
+        self._note_waiting(decided.waiting, candidates, now)
+        return decided.placements
+
+    def _note_waiting(self, waiting: Mapping[str, Why], candidates: Sequence[Candidate], now: float) -> None:
+        for model, why in waiting.items():
+            if why != self.waiting.get(model) and why not in (Why.SLOTS, Why.BATCH):
+                log.warning("tasks wait for a device", model=model, why=why)
+        self.waiting = waiting
+        blocked = {model for model, why in waiting.items() if why in (Why.MEMORY, Why.TURN)}
+        self._passed_over_since = {model: self._passed_over_since.get(model, now) for model in blocked}
+        company = [each.waited_s for each in candidates if waiting.get(each.model) in (Why.BATCH, Why.SLOTS)]
+        left = [self._rules.batch_timeout_s - waited_s for waited_s in company]
+        self.decide_again_s = min((left_s for left_s in left if left_s > 0), default=None)
+
+    def _serving(self) -> list[_Post]:
+        return [post for post in self._posts.values() if post.outage is None]
+
+    def _site(self, post: _Post) -> Site:
+        process = self._engine.process(post.device.id)
+        at_work = frozenset(place.model for place, _ in post.running.values())
+        loaded = process.models if process else frozenset()
+        post.promised_mb = {model: mb for model, mb in post.promised_mb.items() if model in at_work | loaded}
+        post.batch = post.batch if post.promised_mb else None
+        is_ending = process is not None and process.is_worn
+        return Site(
+            post.device,
+            post.reading.memory_mb,
+            post.others_mb,
+            post.device.slots if is_ending else post.taken,
+            post.promised_mb,
+            at_work,
+            post.batch,
+        )
+
+    def _needs(self, device: str, model: str) -> Sequence[Need]:
+        return self._book.needs(self._posts[device].device, model)
+
+    # -- promising ----------------------------------------------------------------------------
+
+    def reserve(self, task: Task, place: Placement) -> None:
+        """Promise a task that starts now what it was placed with."""
+        post = self._posts[place.device]
+        _cancel(post)
+        self._waits_since.pop(task.id, None)
+        if not post.running:
+            post.promised_mb = {model: mb for model, mb in post.promised_mb.items() if model in place.beside}
+        post.running[task.id] = place, task.owner
+        post.promised_mb[place.model] = place.memory_mb
+        post.batch = place.batch
+
+    def release(self, place: Placement) -> None:
+        """Take back what was promised to a task that has ended; its model stays loaded for a while."""
+        post = self._posts[place.device]
+        del post.running[place.task_id]
+        if not post.running and self._idle_unload_s and not self._stopped:
+            unload = partial(self._engine.end_if_idle, place.device, self._on_change)
+            post.unload = asyncio.get_running_loop().call_later(self._idle_unload_s, unload)
+
+    # -- what comes from the devices ----------------------------------------------------------
+
+    def take(self, news: News) -> None:
+        """Take the news of a device's process."""
+        post = self._posts[news.device]
+        match news:
+            case Died():
+                post.record = post.record.died(time.monotonic())
+                self._review()
+            case Served():
+                post.record = post.record.succeeded()
+                if news.is_only_model and news.together:
+                    where = ModelOnDevice(post.device.name, news.model, news.compute_type)
+                    post.to_measure = news.pid, where, news.together
+            case RanOut():
+                self._book.lower(post.device, news.model, news.compute_types)
+
+    async def _look_on(self) -> None:
+        while True:
+            await asyncio.sleep(self._interval_s)
+            await self._look()
+
+    async def _look(self) -> None:
+        processes = {device: self._engine.process(device) for device in self._posts}
+        pids = {device: process.pid for device, process in processes.items() if process is not None}
+        self._asked_at = time.monotonic()
+        answer: asyncio.Future[list[Reading]] = asyncio.get_running_loop().create_future()
+        self._bridge.submit(self._thread, lambda: self._probe.read(pids), partial(_answer, answer))
+        readings = await answer
+        self._asked_at = None
+        for reading in readings:
+            await self._take_reading(self._posts[reading.device], reading, pids.get(reading.device))
+        self._review()
+        shown = [replace(reading, fault=self._fault(reading)) for reading in readings]
+        with suppress(DbBusy, DiskFull):  # the next reading is worth more than an old one
+            await self._store.note_readings(shown, time.time())
+
+    def _fault(self, reading: Reading) -> str | None:
+        outage = self._posts[reading.device].outage
+        return None if outage is None else outage.why
+
+    async def _take_reading(self, post: _Post, reading: Reading, pid: int | None) -> None:
+        post.reading = reading
+        if reading.used_mb is not None and (pid is None or reading.own_mb is not None):
+            post.others_mb = max(0, reading.used_mb - (reading.own_mb or 0))
+        measured, post.to_measure = post.to_measure, None
+        if measured is None or measured[0] != pid or reading.peak_mb is None:
+            return
+        _, where, together = measured
+        await self._book.note(where, Peak(together, reading.peak_mb))
+
+    def _review(self) -> None:
+        """See which devices are out of service, and say so when that changes."""
+        for post in self._posts.values():
+            outage = self._outage_of(post)
+            if outage is not None and post.outage is None:
+                log.error("a device is out of service", device=post.device.id, name=post.device.name, why=outage.why)
+            if outage is None and post.outage is not None:
+                log.info("a device is in service again", device=post.device.id, name=post.device.name)
+                self._on_change()
+            post.outage = outage
+
+    def _outage_of(self, post: _Post) -> Outage | None:
+        now = time.monotonic()
+        if post.record.rests_at(now):
+            return Outage(
+                "Its process died three times in a row; it is tried again after a rest.",
+                "其进程连续崩溃三次，休息一段时间后会再次尝试。",
+            )
+        if not post.device.is_cpu and self._asked_at is not None and now - self._asked_at > SILENT_AFTER_S:
+            return Outage("NVIDIA's driver does not answer.", "NVIDIA 驱动没有应答。")
+        fault = post.reading.fault
+        return Outage(f"It cannot be read: {fault}", f"无法读取该设备：{fault}") if fault else None
+
+    # -- showing ------------------------------------------------------------------------------
+
+    @property
+    def outages(self) -> dict[str, Outage]:
+        """The devices that are out of service, and why."""
+        self._review()
+        return {device: post.outage for device, post in self._posts.items() if post.outage is not None}
+
+    def view(self, owner: str) -> list[DeviceView]:
+        """Show every device; tasks are named to their owner only."""
+        self._review()
+        return [self._view(post, owner) for post in self._posts.values()]
+
+    def _view(self, post: _Post, owner: str) -> DeviceView:
+        site = self._site(post)
+        return DeviceView(
+            post.device,
+            post.reading,
+            sum(site.promised_mb.values()),
+            dict(site.promised_mb),
+            site.batch,
+            len(post.running),
+            tuple(task for task, (_, whose) in post.running.items() if whose == owner),
+            post.outage,
+        )
+
+
+def _answer(answer: asyncio.Future[list[Reading]], readings: list[Reading]) -> None:
+    if not answer.done():  # nobody waits any more when the daemon stops
+        answer.set_result(readings)
+
+
+def _cancel(post: _Post) -> None:
+    if post.unload is not None:
+        post.unload.cancel()
+        post.unload = None
