@@ -108,6 +108,8 @@ class Recording:
         self._path = path
         self._start = round(start_s * SAMPLE_RATE)
         self._wait = wait
+        self.length_s = 0.0
+        """As far as it was looked for; more may be there by now."""
         try:
             self._file = path.with_name(path.name + GROWING).open("rb")
         except FileNotFoundError:
@@ -164,6 +166,7 @@ class Recording:
         while True:
             is_whole = self._path.exists()  # asked first: from then on its length is final
             length = os.fstat(self._file.fileno()).st_size // BYTES_PER_SAMPLE
+            self.length_s = length / SAMPLE_RATE
             if is_whole or length >= place:
                 return is_whole and length <= place
             self._wait()
