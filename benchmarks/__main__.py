@@ -8,13 +8,15 @@ import sys
 import time
 from collections.abc import Callable
 
-from benchmarks import claim, crowd, efficiency, restart, sharing, submit
+from benchmarks import attention, claim, crowd, efficiency, restart, sharing, submit, windows
 from benchmarks.chart import chart
 from benchmarks.figures import ROOT, Figure, machine, table
 
 ALL: dict[str, Callable[[], list[Figure]]] = {
     "efficiency": efficiency.measure,
     "sharing": sharing.measure,
+    "windows": windows.measure,
+    "attention": attention.measure,
     "submit": submit.measure,
     "claim": claim.measure,
     "restart": restart.measure,

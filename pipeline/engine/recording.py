@@ -22,7 +22,8 @@ from pipeline.engine.whisper import speech_in
 SAMPLE_RATE = 16_000
 BYTES_PER_SAMPLE = 2
 FIRST_WINDOW_S, WINDOW_S = 60, 600
-"""Seconds searched for speech at a time. The first window is short, so that the first words come early."""
+"""Seconds searched for speech at a time. The first window is short, so that the first words come early; each is at most
+twice as long as the one before, so that the device has work until it is searched."""
 STRETCH_S = 300
 """Seconds that the sequential way hears as one: it takes a megabyte of memory for each of them."""
 PAUSE_MS = 64
@@ -108,6 +109,8 @@ class Recording:
         self._path = path
         self._start = round(start_s * SAMPLE_RATE)
         self._wait = wait
+        self.length_s = 0.0
+        """As far as it was looked for; more may be there by now."""
         try:
             self._file = path.with_name(path.name + GROWING).open("rb")
         except FileNotFoundError:
@@ -157,13 +160,14 @@ class Recording:
             found = [replace(span, start=at + span.start, end=at + span.end) for span in find_speech(window)]
             spans, following = _complete(found, at, at + len(window), is_last=is_last)
             yield spans, following
-            at, size = following, size_s * SAMPLE_RATE
+            at, size = following, min(2 * size, size_s * SAMPLE_RATE)
 
     def _await(self, place: int) -> bool:
         """Wait until there is sound up to a place; returns whether it ends there or earlier."""
         while True:
             is_whole = self._path.exists()  # asked first: from then on its length is final
             length = os.fstat(self._file.fileno()).st_size // BYTES_PER_SAMPLE
+            self.length_s = length / SAMPLE_RATE
             if is_whole or length >= place:
                 return is_whole and length <= place
             self._wait()
