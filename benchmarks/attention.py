@@ -14,7 +14,7 @@ from benchmarks.figures import AtMost, Figure
 from benchmarks.models import random_model
 from benchmarks.recordings import record
 from benchmarks.sides import PATIENCE_S, WarmDaemon, bare, warm_daemon
-from pipeline.engine.local import BATCH_ON_CPU
+from pipeline.engine.memory_book import BATCH_ON_CPU
 
 LONG_S, SHORT_S = 3600, 60
 ROUNDS = 3
