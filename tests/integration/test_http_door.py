@@ -15,7 +15,7 @@ import aiohttp
 import pytest
 
 from pipeline.config import Live
-from pipeline.errors import ConfigInvalid, Interrupted
+from pipeline.errors import ConfigInvalid, DataFolderUnusable, Interrupted
 from pipeline.failures import DiskFull
 from pipeline.http.deps import Missing
 from pipeline.http.server import HttpServer
@@ -59,6 +59,14 @@ async def test_torn_generated_token_is_replaced(tmp_path: Path) -> None:
     async with running(tmp_path, api={"auth_token": ""}) as api:
         assert 401 == (await api.get("/api/tasks", token=None)).status
         assert 200 == (await api.get("/api/tasks", token=(tmp_path / "token").read_text().strip())).status
+
+
+async def test_a_token_that_cannot_be_kept_is_named(tmp_path: Path) -> None:
+    """Where the token cannot be read or made, the data folder is unusable, and the error names the place."""
+    (tmp_path / "token").mkdir()
+    with pytest.raises(DataFolderUnusable, match="token: Is a directory"):
+        async with running(tmp_path, api={"auth_token": ""}):
+            pass
 
 
 async def test_several_configured_tokens_are_several_owners(tmp_path: Path) -> None:
