@@ -26,7 +26,7 @@ from pipeline.engine.local import LocalEngine
 from pipeline.engine.models import ModelShelf, Stock
 from pipeline.events import EventBus
 from pipeline.executor import House
-from pipeline.failures import ModelMissing, SourceRateLimited
+from pipeline.failures import SourceRateLimited, StageFailed
 from pipeline.service import Watch
 from pipeline.task_store import TaskStore
 
@@ -192,10 +192,10 @@ class Dispatcher:
         if stock is not Stock.MISSING and task.waiting_for is not lacks:
             await self._store.wait_for(task.id, lacks, time.time())
         if stock is Stock.MISSING:
-            await self._fail_unplaced(task, ModelMissing(self._shelf.why_missing(task.options.model)))
+            await self._fail_unplaced(task, self._shelf.failure(task.options.model))
         return stock is Stock.HERE
 
-    async def _fail_unplaced(self, task: Task, error: ModelMissing) -> None:
+    async def _fail_unplaced(self, task: Task, error: StageFailed) -> None:
         settled = await self._store.claim(Lane.ASR, time.time(), task.id)
         if settled is None:
             return
