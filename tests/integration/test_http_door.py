@@ -287,8 +287,9 @@ async def test_client_that_leaves_ends_its_wait(api: Api) -> None:
         await api.bus.left.wait()
 
 
-async def test_port_that_is_taken_is_a_configuration_error(api: Api, tmp_path: Path) -> None:
-    """A port that something else listens at is named as a fault of the configuration."""
-    settings = settings_for(tmp_path, api={"port": api.port})
-    with pytest.raises(ConfigInvalid, match=str(api.port)):
-        await HttpServer(replace(api.deps, live=Live(settings))).start()
+async def test_place_that_cannot_be_had_is_a_configuration_error(api: Api, tmp_path: Path) -> None:
+    """A port that something else listens at, and an address of another machine, are named by their keys."""
+    for where, named in (({"port": api.port}, rf"api\.port.* {api.port}"), ({"host": "203.0.113.5"}, r"api\.host")):
+        settings = settings_for(tmp_path, api=where)
+        with pytest.raises(ConfigInvalid, match=named):
+            await HttpServer(replace(api.deps, live=Live(settings))).start()
