@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from benchmarks import attention, claim, crowd, efficiency, restart, sharing, submit, windows
+from benchmarks import attention, claim, crowd, durable, efficiency, memory, restart, sharing, submit, windows
 from benchmarks.chart import chart
 from benchmarks.figures import ROOT, Figure, machine, table
 
@@ -17,7 +17,9 @@ ALL: dict[str, Callable[[], list[Figure]]] = {
     "sharing": sharing.measure,
     "windows": windows.measure,
     "attention": attention.measure,
+    "memory": memory.measure,
     "submit": submit.measure,
+    "durable": durable.measure,
     "claim": claim.measure,
     "restart": restart.measure,
     "crowd": crowd.measure,
