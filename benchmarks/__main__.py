@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from benchmarks import claim, crowd, efficiency, restart, submit
+from benchmarks import claim, crowd, efficiency, placement, restart, submit
 from benchmarks.chart import chart
 from benchmarks.figures import ROOT, Figure, machine, table
 
@@ -16,6 +16,7 @@ ALL: dict[str, Callable[[], list[Figure]]] = {
     "efficiency": efficiency.measure,
     "submit": submit.measure,
     "claim": claim.measure,
+    "placement": placement.measure,
     "restart": restart.measure,
     "crowd": crowd.measure,
 }
