@@ -154,11 +154,6 @@ class Fleet:
     # -- deciding -----------------------------------------------------------------------------
 
     @property
-    def has_room(self) -> bool:
-        """Whether a slot of any device is free."""
-        return any(post.taken < post.device.slots for post in self._posts.values())
-
-    @property
     def most_wanted(self) -> int:
         """How many waiting tasks of a model it may take to decide."""
         return max(sum(post.device.slots - post.taken for post in self._posts.values()), self._rules.min_batch)
