@@ -1,6 +1,8 @@
 # Everything is done in .venv, which the first command makes. `make help` lists the commands.
 PYTHON ?= python3
 BIN := .venv/bin
+# What tests and benchmarks load in their own processes does not report to its maker; the daemon sees to its own.
+export ORT_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help demo run test check chaos soak bench format docs lock model model-check clean

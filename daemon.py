@@ -30,6 +30,7 @@ from pipeline.engine.device_host import hosts_of
 from pipeline.engine.devices import MachineProbe, find_devices
 from pipeline.engine.fleet import Fleet
 from pipeline.engine.local import ASR_HOST, LocalEngine
+from pipeline.engine.model_record import ModelRecord
 from pipeline.engine.models import ModelShelf, Stock, resolve_auto
 from pipeline.errors import DataFolderUnusable
 from pipeline.events import EventBus
@@ -106,7 +107,7 @@ async def _run(settings: Settings, load: LoadSettings, folder: DataFolder, keyri
     house = House(bridge, store, zygote, live, board.note, llm)
     executor = Executor(house, ROUTE)
 
-    shelf = ModelShelf(bridge, zygote, house.stop, on_change=lambda: dispatcher.hint(""))
+    shelf = ModelShelf(bridge, zygote, ModelRecord(folder.path), house.stop, on_change=lambda: dispatcher.hint(""))
     hosts = hosts_of(devices, shelf, settings, roster, recognizer, tell=lambda news: bridge.post(fleet.take, news))
     engine = LocalEngine(bridge, executor, settings.concurrent.max_workers, devices, hosts, roster)
     fleet = Fleet(devices, engine, shelf, MachineProbe(devices), house, watch, on_change=lambda: dispatcher.hint(""))
@@ -185,7 +186,7 @@ def _channels(settings: Settings, session: aiohttp.ClientSession) -> dict[str | 
 def _missing(shelf: ModelShelf, model: str, fleet: Fleet, llm: Llm | None, outbox: Outbox) -> list[Missing]:
     """What the daemon lacks at this moment."""
     lacking = []
-    if shelf.want(model) is not Stock.HERE:
+    if shelf.want(model) in {Stock.FETCHING, Stock.MISSING}:
         lacking.append(
             Missing(
                 f"model:{model}",

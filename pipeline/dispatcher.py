@@ -26,7 +26,7 @@ from pipeline.engine.local import LocalEngine
 from pipeline.engine.models import ModelShelf, Stock
 from pipeline.events import EventBus
 from pipeline.executor import House
-from pipeline.failures import ModelMissing, SourceRateLimited
+from pipeline.failures import SourceRateLimited, StageFailed
 from pipeline.service import Watch
 from pipeline.task_store import TaskStore, Waiter
 
@@ -188,12 +188,12 @@ class Dispatcher:
         stock = self._shelf.want(waiter.model)
         lacks = Waiting.MODEL if stock is Stock.FETCHING else Waiting.DEVICE
         if stock is Stock.MISSING:
-            await self._fail_unplaced(waiter, ModelMissing(self._shelf.why_missing(waiter.model)))
+            await self._fail_unplaced(waiter, self._shelf.failure(waiter.model))
         elif waiter.waiting_for is not lacks:
             await self._store.wait_for(waiter.task_id, lacks, time.time())
         return stock is Stock.HERE
 
-    async def _fail_unplaced(self, waiter: Waiter, error: ModelMissing) -> None:
+    async def _fail_unplaced(self, waiter: Waiter, error: StageFailed) -> None:
         settled = await self._store.claim(Lane.ASR, time.time(), waiter.task_id)
         if settled is None:
             return

@@ -24,6 +24,7 @@ from pipeline.failures import DiskFull, GpuOutOfMemory, InternalFailure, StageFa
 from pipeline.llm import Llm
 from pipeline.log import bind_task
 from pipeline.ports import (
+    OnSegments,
     Question,
     Recognition,
     Recognized,
@@ -50,7 +51,7 @@ class Recognizer(Protocol):
         self,
         task: Task,
         request: Recognition,
-        on_segments: Callable[[Sequence[Segment], float], None],
+        on_segments: OnSegments,
         stop: StopSignal,
         on_start: Callable[[], object],
     ) -> Recognized: ...
@@ -320,13 +321,13 @@ class _Context:
             self._stops = outer
             stops.close()
 
-    def recognize(self, request: Recognition, on_segments: Callable[[Sequence[Segment], float], None]) -> Recognized:
+    def recognize(self, request: Recognition, on_segments: OnSegments) -> Recognized:
         if self._unit.recognizer is None:
             raise InternalFailure("this task was given no device")
         return self._unit.recognizer.recognize(self.task, request, on_segments, self._stops.soon, self.begin)
 
-    def checkpoint(self, segments: Sequence[Segment]) -> None:
-        self._house.ask(self._house.store.keep_segments(self.task.id, segments))
+    def checkpoint(self, segments: Sequence[Segment], language: str) -> None:
+        self._house.ask(self._house.store.keep_segments(self.task.id, segments, language))
 
     def segments(self) -> tuple[Segment, ...]:
         return self._house.ask(self._house.store.segments(self.task.id))

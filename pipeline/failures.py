@@ -205,13 +205,13 @@ class ModelMissing(StageFailed):
 
 
 class ModelCorrupt(StageFailed):
-    """The files of the speech model cannot be loaded."""
+    """The files of the speech model cannot be loaded, or are not what they were."""
 
     type = "model_corrupt"
-    message_zh = "语音模型的文件无法加载。"
+    message_zh = "语音模型的文件无法加载，或已被改动。"
     cure = (
-        "Delete the model's folder and run 'python run_daemon.py models fetch NAME'.",
-        "请删除模型目录，再运行 python run_daemon.py models fetch NAME。",
+        "Run 'python run_daemon.py models fetch NAME'; put the files of a folder of your own back.",
+        "请运行 python run_daemon.py models fetch NAME；自备的模型目录请恢复原文件。",
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeAlias
 
 from pipeline.config import Settings
 from pipeline.core.device import Reading
@@ -89,6 +89,10 @@ class Unanswered:
 Reply = Answer | TooLong | Unanswered
 
 
+OnSegments: TypeAlias = Callable[[Sequence[Segment], float, str], None]
+"""Called with new segments, the seconds of the recording that are done, and the language."""
+
+
 class StageContext(Protocol):
     """What a stage may use of the house. Every call may raise ``Interrupted`` when the daemon stops."""
 
@@ -146,12 +150,12 @@ class StageContext(Protocol):
         """
         ...
 
-    def recognize(self, request: Recognition, on_segments: Callable[[Sequence[Segment], float], None]) -> Recognized:
-        """Have the device's engine transcribe; called back with new segments and the seconds done."""
+    def recognize(self, request: Recognition, on_segments: OnSegments) -> Recognized:
+        """Have the device's engine transcribe."""
         ...
 
-    def checkpoint(self, segments: Sequence[Segment]) -> None:
-        """Store segments that are final; a restart goes on after the last of them."""
+    def checkpoint(self, segments: Sequence[Segment], language: str) -> None:
+        """Store segments that are final; a restart goes on after the last of them, in the same language."""
         ...
 
     def segments(self) -> tuple[Segment, ...]:

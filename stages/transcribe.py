@@ -48,7 +48,7 @@ class Transcribe:
                 Recognition(
                     audio=ctx.work / audio.name,
                     length_s=lambda: length.seconds,
-                    language=ctx.task.options.language,
+                    language=ctx.task.options.language or ctx.task.heard_language,
                     hotwords=ctx.task.options.hotwords,
                     prompt=ctx.task.options.prompt,
                     resume_after_s=stored[-1].end if stored else 0.0,
@@ -102,14 +102,14 @@ class _Meter:
         self._from_s = stored[-1].end if stored else 0.0
         self.count = len(stored)
 
-    def take(self, segments: Sequence[Segment], done_s: float) -> None:
-        """Take what the recognizer has finished: new segments, and how much of the source is done."""
+    def take(self, segments: Sequence[Segment], done_s: float, language: str) -> None:
+        """Take what the recognizer has finished: new segments, how much of the source is done, and the language."""
         numbered = [
             Segment(self.count + place, segment.start, segment.end, segment.text, segment.words)
             for place, segment in enumerate(segments)
         ]
         if numbered:
-            self._ctx.checkpoint(numbered)
+            self._ctx.checkpoint(numbered, language)
             self.count += len(numbered)
         took_s, length_s = time.monotonic() - self._began, max(self._length.seconds, done_s)
         speed = (done_s - self._from_s) / took_s if took_s > 0 else None

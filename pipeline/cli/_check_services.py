@@ -59,7 +59,7 @@ def check_models(settings: Settings) -> Iterator[Finding]:
 
 def _check_model(name: str) -> Finding:
     try:
-        return fine("model", f"{name}: {local_folder(name) or model_fetch.cached(name)}")
+        return fine("model", f"{name}: {local_folder(name) or model_fetch.cached(name, None)}")
     except ModelMissing:
         command = f"python run_daemon.py models fetch {name}"
         return warning(

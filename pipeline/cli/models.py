@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
 from pipeline.cli import FAILED, FINE
 from pipeline.cli._bars import Bar, Board
@@ -11,8 +12,9 @@ from pipeline.cli.commands import LoadSettings, add_action
 from pipeline.config import Settings
 from pipeline.engine import model_fetch
 from pipeline.engine.devices import find_devices
+from pipeline.engine.model_record import ModelRecord
 from pipeline.engine.models import local_folder, resolve_auto
-from pipeline.failures import ModelMissing
+from pipeline.failures import ModelCorrupt, ModelMissing, StageFailed
 from pipeline.log import set_up_for_command
 
 _EXAMPLES = """\
@@ -33,40 +35,69 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, load: LoadSettings) -> int:
     """Do what was asked; returns the exit code."""
     set_up_for_command()
-    return _fetch(arguments.name) if arguments.action == "fetch" else _list(load())
+    settings = load()
+    record = ModelRecord(settings.storage.dir)
+    return _fetch(arguments.name, record) if arguments.action == "fetch" else _list(settings, record)
 
 
-def _list(settings: Settings) -> int:
+def _list(settings: Settings, record: ModelRecord) -> int:
     devices = find_devices(settings.transcribe.device, settings.scheduler.max_tasks_per_gpu)
     for wanted in dict.fromkeys((settings.transcribe.model, *settings.transcribe.models)):
         name = resolve_auto(wanted, devices)
         shown = name if name == wanted else f"{wanted} = {name}"
-        print(f"{shown:<32} {_place(name)}")
+        print(f"{shown:<32} {_state(name, record)}")
     return FINE
 
 
-def _place(name: str) -> str:
+def _state(name: str, record: ModelRecord) -> str:
+    cure = f"run 'python run_daemon.py models fetch {name}'"
+    try:
+        return str(_look_at(name, record))
+    except ModelMissing:
+        return f"not here: {cure} / 不在本机，请运行该命令下载"
+    except ModelCorrupt as error:
+        return f"damaged ({error.detail}): {cure} / 已损坏，请运行该命令重新下载"
+
+
+def _look_at(name: str, record: ModelRecord) -> Path:
+    """Find a model that is here, and compare it with what it is to be; the folder of one of the hub is its revision."""
     folder = local_folder(name)
     if folder is not None:
-        return str(folder)
+        record.check(name, folder)
+        return folder
+    folder = model_fetch.cached(name, record.revision(name))
+    record.check(name, folder, folder.name)
+    return folder
+
+
+def _fetch(name: str, record: ModelRecord) -> int:
     try:
-        return str(model_fetch.cached(name))
+        print(_look_at(name, record))
     except ModelMissing:
-        return f"not here: run 'python run_daemon.py models fetch {name}' / 不在本机，请运行该命令下载"
-
-
-def _fetch(name: str) -> int:
-    if local_folder(name) is not None:
-        print(f"{name} is here already: {local_folder(name)}")
-        return FINE
-    board = Board(sys.stderr)
-    try:
-        found = model_fetch.main({"name": name}, lambda progress: board.draw([_bar(name, **progress)]))
-    except ModelMissing as error:
-        print(f"{error.message}\n{error.localized}", file=sys.stderr)
-        return FAILED
-    print(found["folder"])
+        return _fetch_anew(name, record)
+    except ModelCorrupt as error:
+        if local_folder(name) is not None:
+            return _fail(error)
+        model_fetch.remove(model_fetch.cached(name, record.revision(name)))
+        return _fetch_anew(name, record)
     return FINE
+
+
+def _fetch_anew(name: str, record: ModelRecord) -> int:
+    board, request = Board(sys.stderr), {"name": name, "revision": record.revision(name)}
+    try:
+        found = model_fetch.main(request, lambda progress: board.draw([_bar(name, **progress)]))
+        folder = Path(found["folder"])
+        record.check(name, folder, folder.name)
+    except (ModelMissing, ModelCorrupt) as error:
+        return _fail(error)
+    print(folder)
+    return FINE
+
+
+def _fail(error: StageFailed) -> int:
+    print(f"{error.message}\n{error.localized}", file=sys.stderr)
+    return FAILED
 
 
 def _bar(name: str, *, bytes_done: int, bytes_total: int) -> Bar:

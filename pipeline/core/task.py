@@ -318,6 +318,8 @@ class Task:
     failure: Failure | None = None
     faults: tuple[tuple[str, int], ...] = ()
     """How many attempts each kind of fault, by its type, has ended; a death of the engine is ``worker_crashed``."""
+    heard_language: str | None = None
+    """What the segments stored so far are in; the rest of the recording is heard in the same language."""
     blame: float = 0.0
     """Its share in deaths of the daemon since something of it was last stored (see ``lifecycle.MOST_CRASHES``)."""
     started_at: float | None = None

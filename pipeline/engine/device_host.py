@@ -32,7 +32,7 @@ from pipeline.failures import (
     TranscribeTimeout,
     WorkerStalled,
 )
-from pipeline.ports import Recognition, Recognized
+from pipeline.ports import OnSegments, Recognition, Recognized
 from pipeline.roster import Roster
 
 READY_TIMEOUT_S = 120.0
@@ -43,6 +43,8 @@ ENVIRONMENT = {
     "glibc.malloc.trim_threshold=8589934592:glibc.malloc.top_pad=268435456",
     # Idle OpenMP threads sleep instead of spinning on a core that another task could use.
     "OMP_WAIT_POLICY": "PASSIVE",
+    # ONNX Runtime, which finds the speech, would report to its maker over the network, and leave files to that end.
+    "ORT_DISABLE_TELEMETRY": "1",
     # CUDA would number the fastest card 0; the driver, which is asked for memory, goes by where they are plugged in.
     "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
 }
@@ -152,7 +154,7 @@ class DeviceHost:
         place: Placement,
         task: Task,
         request: Recognition,
-        on_segments: Callable[[Sequence[Segment], float], None],
+        on_segments: OnSegments,
         stop: StopSignal,
         on_start: Callable[[], object] = lambda: None,
     ) -> Recognized:
@@ -214,7 +216,7 @@ class DeviceHost:
         program: Program,
         place: Placement,
         request: Recognition,
-        on_segments: Callable[[Sequence[Segment], float], None],
+        on_segments: OnSegments,
     ) -> Recognized:
         factor = self._settings.transcribe.max_factor
         for lines in self._read(connection, lambda: max(self.least_limit_s, factor * request.length_s())):
@@ -224,7 +226,7 @@ class DeviceHost:
             news = [line for line in lines if "segments" in line]
             if news:
                 segments = [_segment(*parts) for line in news for parts in line["segments"]]
-                on_segments(segments, news[-1]["done_s"])
+                on_segments(segments, news[-1]["done_s"], news[-1]["language"])
             if "done" in lines[-1]:
                 return self._done(lines[-1], program, place)
         raise ConnectionResetError("closed before the end")

@@ -315,7 +315,7 @@ class Job:
                 return
             done_s = slots[-1].done_s if slots else done_s
             segments = [sentence.line() for slot in slots for sentence in slot.segments or ()]
-            yield {"segments": segments, "done_s": round(done_s, 3)}
+            yield {"segments": segments, "done_s": round(done_s, 3), "language": self.language}
 
     def _next_news(self, pulse: int) -> tuple[list[Slot], int] | None:
         """Wait for slots that can be told, for an end, or for a sign of life; None once closed."""

@@ -10,10 +10,9 @@ from pipeline.core.device import Device
 from pipeline.core.lifecycle import Outcome
 from pipeline.core.placement import Placement
 from pipeline.core.task import Lane, Task
-from pipeline.core.transcript import Segment
 from pipeline.engine.device_host import DeviceHost, Process
 from pipeline.executor import Executor, WorkUnit
-from pipeline.ports import Recognition, Recognized
+from pipeline.ports import OnSegments, Recognition, Recognized
 from pipeline.roster import Roster
 
 ASR_HOST = "pipeline.engine.asr_host"
@@ -75,7 +74,7 @@ class _Seat:
         self,
         task: Task,
         request: Recognition,
-        on_segments: Callable[[Sequence[Segment], float], None],
+        on_segments: OnSegments,
         stop: StopSignal,
         on_start: Callable[[], object],
     ) -> Recognized:

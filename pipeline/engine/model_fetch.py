@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,27 +23,39 @@ def main(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     From when it goes out it says ``{"bytes_done": …, "bytes_total": …}`` twice a second; the total is 0 until the hub
     has said it.
 
+    ``revision`` is that of the hub which the model is pinned to; with null the newest is fetched.
+
     Raises:
         ModelMissing: it is not in the cache and the hub does not give it.
     """
-    name = request["name"]
-    repository = _repository(name)
+    name, revision = request["name"], request["revision"]
     try:
-        return {"folder": _ask_hub(name, repository, local_files_only=True)}
+        return {"folder": str(cached(name, revision))}
     except ModelMissing:
+        repository = _repository(name)
         emit({"bytes_done": 0, "bytes_total": 0})
-    wanted = _ask_hub(name, repository, dry_run=True)
+    wanted = _ask_hub(name, repository, revision, dry_run=True)
     total = sum(file.file_size for file in wanted if file.will_download)
-    return {"folder": _ask_hub(name, repository, _Progress(total, emit).tell)}
+    return {"folder": _ask_hub(name, repository, revision, _Progress(total, emit).tell)}
 
 
-def cached(name: str) -> Path:
-    """The model's folder in the hub's cache.
+def cached(name: str, revision: str | None) -> Path:
+    """The model's folder in the hub's cache; what it is called is its revision.
 
     Raises:
         ModelMissing: it is not there.
     """
-    return Path(_ask_hub(name, _repository(name), local_files_only=True))
+    folder = Path(_ask_hub(name, _repository(name), revision, local_files_only=True))
+    if not (folder / "model.bin").is_file():
+        raise ModelMissing(f"{name}: its weights were not fetched to their end")
+    return folder
+
+
+def remove(folder: Path) -> None:
+    """Remove the files of a folder in the hub's cache, so that they are fetched anew."""
+    for path in folder.iterdir():
+        path.resolve().unlink(missing_ok=True)
+    shutil.rmtree(folder)
 
 
 def _repository(name: str) -> str:
@@ -56,11 +69,15 @@ def _repository(name: str) -> str:
     return repository
 
 
-def _ask_hub(name: str, repository: str, tell: Callable[[int], None] | None = None, **how: bool) -> Any:  # noqa: ANN401 - a folder, or with ``dry_run`` a list of files
+def _ask_hub(
+    name: str, repository: str, revision: str | None, tell: Callable[[int], None] | None = None, **how: bool
+) -> Any:  # noqa: ANN401 - a folder, or with ``dry_run`` a list of files
     from huggingface_hub import snapshot_download  # noqa: PLC0415 - as heavy
 
     try:
-        return snapshot_download(repository, allow_patterns=list(FILES), tqdm_class=_silent_bars(tell), **how)
+        return snapshot_download(
+            repository, revision=revision, allow_patterns=list(FILES), tqdm_class=_silent_bars(tell), **how
+        )
     except Exception as error:
         why = error.__cause__ or error  # what the client made of it depends on what it was asked for
         said = str(why).partition("\n")[0][:200]

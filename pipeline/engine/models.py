@@ -1,4 +1,4 @@
-"""Which model a name means, where its weights lie, and how they are fetched when they are not here."""
+"""Which model a name means, where its weights lie, how they are fetched when they are not here, and looked at."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ import structlog
 from pipeline.bridge import Bridge, StopSignal
 from pipeline.child import Limits, Zygote
 from pipeline.core.device import Device
+from pipeline.engine.model_record import ModelRecord
 from pipeline.errors import Interrupted
-from pipeline.failures import ModelMissing, StageFailed
+from pipeline.failures import ModelCorrupt, ModelMissing, StageFailed
 from pipeline.ports import ChildDied, ChildTimeout
 
 BUNDLED = {"demo": Path(__file__).resolve().parents[2] / "models" / "demo"}
@@ -21,7 +22,7 @@ LARGE_MODEL_MB = 6 * 1024
 """GPU memory from which ``auto`` means the large model."""
 FETCH_TIMEOUT_S = 6 * 3600.0
 TRY_AGAIN_S = 60.0
-"""After a fetch that failed, tasks that need the model fail at once for so long."""
+"""After a model could not be had, tasks that need it fail at once for so long."""
 
 log = structlog.get_logger()
 
@@ -30,8 +31,10 @@ class Stock(StrEnum):
     """Whether a model's weights are here."""
 
     HERE = "here"
+    CHECKING = "checking"
     FETCHING = "fetching"
     MISSING = "missing"
+    """Or not what they are to be: ``ModelShelf.failure`` tells."""
 
 
 def resolve_auto(name: str, devices: Sequence[Device]) -> str:
@@ -70,66 +73,77 @@ class _Diary:
 
 
 class ModelShelf:
-    """Knows which models are here and fetches those that are not, each once at a time, in a child.
+    """Knows which models are here, fetches those that are not in a child, and looks at each before it is used.
 
-    All methods but the fetch itself run on the loop.
+    One at a time; all methods but that work itself run on the loop.
     """
 
-    def __init__(self, bridge: Bridge, zygote: Zygote, stop: StopSignal, on_change: Callable[[], None]) -> None:
-        """Begin empty; ``on_change`` is called when a fetch has ended either way."""
+    def __init__(
+        self, bridge: Bridge, zygote: Zygote, record: ModelRecord, stop: StopSignal, on_change: Callable[[], None]
+    ) -> None:
+        """Begin empty; ``on_change`` is called when a model has come, or cannot be had."""
         self._bridge = bridge
         self._zygote = zygote
+        self._record = record
         self._stop = stop
         self._on_change = on_change
         self._folders: dict[str, Path] = {}
-        self._fetching: set[str] = set()
-        self._missing: dict[str, tuple[float, str]] = {}
+        self._coming: set[str] = set()
+        self._failed: dict[str, tuple[float, StageFailed]] = {}
         self._pool = bridge.pool("models", 1)
 
     def want(self, name: str) -> Stock:
         """Say whether a model is here, and see to it that it comes if it is not."""
-        if self.folder(name) is not None:
+        if name in self._folders:
             return Stock.HERE
-        if name in self._fetching:
-            return Stock.FETCHING
-        failed_at, _ = self._missing.get(name, (float("-inf"), ""))
-        if time.monotonic() - failed_at < TRY_AGAIN_S:
-            return Stock.MISSING
-        self._fetching.add(name)
-        self._bridge.submit(self._pool, lambda: self._fetch(name), lambda found: self._fetched(name, found))
-        return Stock.FETCHING
+        if name not in self._coming:
+            failed_at, _ = self._failed.get(name, (float("-inf"), None))
+            if time.monotonic() - failed_at < TRY_AGAIN_S:
+                return Stock.MISSING
+            self._coming.add(name)
+            self._bridge.submit(self._pool, lambda: self._bring(name), lambda found: self._brought(name, found))
+        return Stock.FETCHING if local_folder(name) is None else Stock.CHECKING
 
     def folder(self, name: str) -> Path | None:
         """Where the weights of a model that is here lie."""
-        return self._folders.get(name) or local_folder(name)
+        return self._folders.get(name)
 
-    def why_missing(self, name: str) -> str:
-        """What the last attempt to fetch it said."""
-        return self._missing.get(name, (0.0, name))[1]
+    def failure(self, name: str) -> StageFailed:
+        """Why a model could not be had when it was last tried; what its tasks end with."""
+        return self._failed[name][1]
 
-    def _fetch(self, name: str) -> Path | StageFailed | Interrupted:
-        """In the pool's thread: have a child look for it and fetch it."""
-        child = self._zygote.fork("pipeline.engine.model_fetch")
-        limits = Limits(FETCH_TIMEOUT_S)
+    def _bring(self, name: str) -> Path | StageFailed | Interrupted:
+        """In the pool's thread: find a model or have a child fetch it, and compare it with what it is to be."""
         try:
-            found = child.run({"name": name}, _Diary(name).note, limits, self._stop)
+            folder = local_folder(name)
+            if folder is not None:
+                self._record.check(name, folder)
+                return folder
+            folder = self._fetch(name)
+            self._record.check(name, folder, folder.name)
         except (StageFailed, Interrupted) as error:
             return error
+        return folder
+
+    def _fetch(self, name: str) -> Path:
+        child = self._zygote.fork("pipeline.engine.model_fetch")
+        request = {"name": name, "revision": self._record.revision(name)}
+        try:
+            found = child.run(request, _Diary(name).note, Limits(FETCH_TIMEOUT_S), self._stop)
         except (ChildDied, ChildTimeout) as error:
-            return ModelMissing(f"{name}: {error}")
+            raise ModelMissing(f"{name}: {error}") from None
         return Path(found["folder"])
 
-    def _fetched(self, name: str, found: Path | StageFailed | Interrupted) -> None:
-        self._fetching.discard(name)
+    def _brought(self, name: str, found: Path | StageFailed | Interrupted) -> None:
+        self._coming.discard(name)
         match found:
             case Path():
                 self._folders[name] = found
                 log.info("model is here", model=name, folder=str(found))
             case StageFailed():
-                self._missing[name] = (time.monotonic(), found.detail)
-                log.error(
-                    "model is missing", model=name, why=found.detail, cure=ModelMissing.cure[0].replace("NAME", name)
-                )
+                self._failed[name] = (time.monotonic(), found)
+                event = "model is damaged" if isinstance(found, ModelCorrupt) else "model is missing"
+                log.error(event, model=name, why=found.detail, cure=found.cure[0].replace("NAME", name))
             case Interrupted():
                 return
         self._on_change()

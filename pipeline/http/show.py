@@ -50,7 +50,7 @@ def state(view: TaskView) -> Json:
         "source": transcript and transcript.source,
         "device": transcript and transcript.device,
         "model": transcript.model if transcript else task.options.model,
-        "language": transcript.language if transcript else task.options.language,
+        "language": transcript.language if transcript else task.options.language or task.heard_language,
         "layers": dict(task.layers),
         "messages": {"sent": view.sent, "pending": view.pending, "failed": view.refused},
         "usage": asdict(view.usage),

@@ -24,7 +24,7 @@ def retire(conn: sqlite3.Connection, texts_before: float, tasks_before: float, l
     tasks = [{"id": row["id"]} for row in conn.execute(SQL["outdated_tasks"], bounds)]
     conn.executemany(SQL["delete_task"], tasks)
     texts = [{"id": row["id"]} for row in conn.execute(SQL["outdated_texts"], bounds)]
-    for statement in ("drop_text", "drop_segments", "drop_sequence", "drop_runs"):
+    for statement in ("drop_text", "drop_segments", "drop_transcript", "drop_runs"):
         conn.executemany(SQL[statement], [{"task_id": text["id"]} | text for text in texts])
     unlisted = conn.execute(SQL["unlist_outdated"], bounds).rowcount
     return Retired(tuple(task["id"] for task in tasks), tuple(text["id"] for text in texts), unlisted)

@@ -155,6 +155,7 @@ def task_of(row: sqlite3.Row) -> Task:
         failure=_FAILURE.validate_json(row["failure"]) if row["failure"] else None,
         faults=_FAULTS.validate_json(row["faults"]),
         blame=row["blame"],
+        heard_language=row["heard_language"],
         started_at=row["started_at"],
         finished_at=row["finished_at"],
     )

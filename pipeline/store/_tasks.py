@@ -234,7 +234,7 @@ def restart(
     conn.execute(SQL["drop_products"], {"id": task.id, "products": _rows.json_list(dropped)})
     if "transcript" in dropped:
         conn.execute(SQL["drop_segments"], {"id": task.id})
-        conn.execute(SQL["drop_sequence"], {"id": task.id})
+        conn.execute(SQL["drop_transcript"], {"id": task.id})
     _wait_again(conn, task)
     _begin_percent_again(conn, route, task)
     return True
@@ -373,9 +373,10 @@ def drop(conn: sqlite3.Connection, route: Route, task_id: str, makes: Sequence[s
         _place(conn, route, task_id)
 
 
-def keep_segments(conn: sqlite3.Connection, task_id: str, segments: Sequence[Segment]) -> None:
-    """Store segments; those that are there already stay as they are."""
+def keep_segments(conn: sqlite3.Connection, task_id: str, segments: Sequence[Segment], language: str | None) -> None:
+    """Store segments and their language; what is there already stays as it is."""
     conn.executemany(SQL["keep_segment"], [_rows.columns_of_segment(task_id, segment) for segment in segments])
+    conn.execute(SQL["note_language"], {"id": task_id, "language": language})
     _note_gain(conn, task_id)
 
 

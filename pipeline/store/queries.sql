@@ -192,8 +192,8 @@ DELETE FROM artifact WHERE task_id = :id AND name IN (SELECT value FROM json_eac
 -- name: drop_segments
 DELETE FROM segment WHERE task_id = :id;
 
--- name: drop_sequence
-UPDATE task SET sequence = NULL WHERE id = :id;
+-- name: drop_transcript
+UPDATE task SET sequence = NULL, heard_language = NULL WHERE id = :id;
 
 -- name: reset_percent
 UPDATE task SET percent = 0, reading = NULL WHERE id = :id;
@@ -207,6 +207,9 @@ UPDATE task
 INSERT INTO segment (task_id, id, start_s, end_s, text, words)
 SELECT id, :segment, :start_s, :end_s, :text, :words FROM task WHERE id = :task_id
 ON CONFLICT (task_id, id) DO NOTHING;
+
+-- name: note_language
+UPDATE task SET heard_language = coalesce(heard_language, :language) WHERE id = :id;
 
 -- name: segments
 SELECT id, start_s, end_s, text, words FROM segment WHERE task_id = :task_id ORDER BY id;

@@ -180,8 +180,8 @@ class SqliteStore:
     async def drop(self, task_id: str, makes: Sequence[str]) -> None:
         await self._changes.carry_on(lambda conn: _tasks.drop(conn, self._route, task_id, makes))
 
-    async def keep_segments(self, task_id: str, segments: Sequence[Segment]) -> None:
-        await self._changes.carry_on(lambda conn: _tasks.keep_segments(conn, task_id, segments))
+    async def keep_segments(self, task_id: str, segments: Sequence[Segment], language: str | None = None) -> None:
+        await self._changes.carry_on(lambda conn: _tasks.keep_segments(conn, task_id, segments, language))
 
     async def segments(self, task_id: str) -> tuple[Segment, ...]:
         return await self._units.read(lambda conn: _tasks.segments(conn, task_id))

@@ -269,6 +269,14 @@ def test_a_python_without_the_packages_is_told_of_the_right_one(tmp_path: Path) 
         assert f".venv/bin/python {program}" in chinese
 
 
+def test_a_locale_without_chinese_ends_no_command() -> None:
+    """What it cannot show is shown as its code."""
+    environ = os.environ | {"PYTHONIOENCODING": "latin-1", "PYTHONUTF8": "0"}
+    shown = run_daemon("--help", environ=environ)
+    assert (FINE, "") == (shown.returncode, shown.stderr)
+    assert "\\u4e0b\\u8f7d" in shown.stdout
+
+
 # ---------------------------------------------------------------------------------------------
 # Logs
 # ---------------------------------------------------------------------------------------------

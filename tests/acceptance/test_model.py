@@ -42,6 +42,15 @@ def serve_short(site: Site, number: int) -> str:
     return site.serve(f"/{number}.wav", Reply(body=media.speech(media.story(number, 1))))
 
 
+def alter(file: Path) -> None:
+    """Change one byte in the middle of a file."""
+    with file.open("r+b") as opened:
+        opened.seek(file.stat().st_size // 2)
+        [byte] = opened.read(1)
+        opened.seek(-1, os.SEEK_CUR)
+        opened.write(bytes([byte ^ 1]))
+
+
 @pytest.mark.usefixtures("_no_hub")
 async def test_a_missing_model_fails_only_the_tasks_that_need_it(site: Site, start: Start) -> None:
     """The daemon starts, says loudly what to do, fails tasks for this model with the cure, and goes on with others."""
@@ -67,7 +76,8 @@ def serve_as_hub(site: Site, repository: str) -> None:
     commit = "c" * 40
     files = [file for file in (ROOT / "models" / "demo").iterdir() if file.suffix in {".bin", ".json"}]
     about = {"id": repository, "sha": commit}
-    site.serve(f"/api/models/{repository}/revision/main", Reply(body=json.dumps(about).encode()))
+    for revision in ("main", commit):
+        site.serve(f"/api/models/{repository}/revision/{revision}", Reply(body=json.dumps(about).encode()))
     tree = [
         {"type": "file", "path": file.name, "oid": f"{number}", "size": file.stat().st_size}
         for number, file in enumerate(files)
@@ -81,7 +91,10 @@ def serve_as_hub(site: Site, repository: str) -> None:
 async def test_a_model_that_is_not_here_is_fetched(
     site: Site, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The daemon fetches it for its tasks, and the command for whoever asks; both show how far they are."""
+    """The daemon fetches it for its tasks, and the command for whoever asks; both show how far they are.
+
+    From then on it stays at its revision. Damaged, it is not used; the command fetches that revision again.
+    """
     monkeypatch.setenv("HF_ENDPOINT", site.url)
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
     for name in ("small", "base"):
@@ -98,6 +111,18 @@ async def test_a_model_that_is_not_here_is_fetched(
     assert "0.0 %  fetching" in terminal.shown
     assert re.search(r"100\.0 %  fetching (\d+) of \1 MB", terminal.shown)
     assert str(tmp_path / "hub") in terminal.shown.splitlines()[-1]
+
+    daemon.stop()
+    [weights] = (tmp_path / "hub").glob("**/*-small/snapshots/*/model.bin")
+    alter(weights)
+    daemon.start()
+    async with Client(daemon) as client:
+        state = await client.finished(await client.submit(serve_short(site, 4)))
+    assert ("failed", "model_corrupt") == (state["status"], state["error"]["type"])
+    assert "damaged (small: model.bin has changed)" in _models(daemon, "list").stdout
+    site.serve("/api/models/Systran/faster-whisper-small/revision/main", Reply(status=404))  # it is kept at its own
+    assert 0 == _models(daemon, "fetch", "small").returncode
+    assert str(weights.parent) in _models(daemon, "list").stdout
 
 
 @pytest.mark.usefixtures("_no_hub")
@@ -124,20 +149,26 @@ def _models(daemon: Daemon, *arguments: str) -> subprocess.CompletedProcess[str]
 
 
 async def test_a_damaged_model_fails_only_the_tasks_that_need_it(site: Site, start: Start, tmp_path: Path) -> None:
-    """Weights that are cut off are ``model_corrupt``, with the cure, while another model goes on."""
-    damaged = tmp_path / "damaged"
-    shutil.copytree(ROOT / "models" / "demo", damaged)
-    os.truncate(damaged / "model.bin", (damaged / "model.bin").stat().st_size // 2)
-    daemon = start(transcribe={"model": "demo", "models": [str(damaged)]})
+    """Weights that are cut off, or have one other byte, are ``model_corrupt``, with the cure; another model goes on."""
+    cut, altered = tmp_path / "cut", tmp_path / "altered"
+    for damaged in (cut, altered):
+        shutil.copytree(ROOT / "models" / "demo", damaged)
+    (cut / "SHA256SUMS").unlink()
+    os.truncate(cut / "model.bin", (cut / "model.bin").stat().st_size // 2)
+    alter(altered / "model.bin")
+    daemon = start(transcribe={"model": "demo", "models": [str(cut), str(altered)]})
     async with Client(daemon) as client:
-        ids = [await client.submit(serve_short(site, number), model=str(damaged)) for number in range(2)]
-        ids.append(await client.submit(serve_short(site, 2)))
-        *without, with_demo = [await client.finished(task_id) for task_id in ids]
-    assert [("failed", "model_corrupt", "transcribe", 1)] * 2 == [
-        (state["status"], state["error"]["type"], state["error"]["stage"], state["attempt"]) for state in without
-    ]
-    assert all(f"models fetch {damaged}" in state["error"]["hint"] for state in without)
-    assert "completed" == with_demo["status"]
+        ids = {damaged: await client.submit(serve_short(site, 0), model=str(damaged)) for damaged in (cut, altered)}
+        with_demo = await client.submit(serve_short(site, 2))
+        for damaged, task_id in ids.items():
+            state = await client.finished(task_id)
+            error = state["error"]
+            assert ("failed", "model_corrupt", "transcribe", 1) == (
+                state["status"], error["type"], error["stage"], state["attempt"],
+            )  # fmt: skip
+            assert f"models fetch {damaged}" in error["hint"]
+        assert "model.bin has changed" in error["message"]
+        assert "completed" == (await client.finished(with_demo))["status"]
 
 
 async def test_a_killed_engine_goes_on_from_the_last_stored_segment(site: Site, start: Start) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 
 from tests.acceptance.rows import rows
+from tests.chaos.recordings import LANGUAGE
 from tests.chaos.world import LLM_KEY, World, key_of
 from tests.daemon import Client, Json
 
@@ -141,7 +142,7 @@ async def _messages(world: World, client: Client, planned: dict[str, Runs]) -> l
 
 
 async def _texts(world: World, client: Client, states: dict[str, Json]) -> list[str]:
-    """Every completed task has the words of its own recording, and every bad source has failed."""
+    """Every completed task has the words of its own recording, in one language; every bad source has failed."""
     faults = []
     for task_id, tape in world.accepted.items():
         status = states[task_id]["status"]
@@ -153,6 +154,7 @@ async def _texts(world: World, client: Client, states: dict[str, Json]) -> list[
             result = await client.result(task_id, layer="raw")
             heard = [segment["text"] for segment in result["segments"]]
             faults += [] if tape.is_heard_in(heard) else [f"{task_id} has other words than its own: {heard}"]
+            faults += [] if result["language"] == LANGUAGE else [f"{task_id} is in {result['language']}"]
     return faults
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.zygote import emit
-from tests.chaos.recordings import SEGMENT_S, Recording, told_by
+from tests.chaos.recordings import LANGUAGE, LANGUAGE_OF_THE_REST, SEGMENT_S, Recording, told_by
 
 Line = dict[str, Any]
 
@@ -34,14 +34,15 @@ def answer(connection: socket.socket) -> None:
             stream.flush()
 
         first = math.ceil(request["resume_after_s"] / SEGMENT_S)
+        language = request["language"] or (LANGUAGE if first == 0 else LANGUAGE_OF_THE_REST)
         for place in range(first, len(recording.says) + 1):
             if place == recording.at and (recording.again or not _struck_before(samples)):
                 go_wrong(recording)
             if place < len(recording.says):
                 time.sleep(recording.pace_s)
                 start_s, end_s, text = recording.segment(place)
-                say({"segments": [[start_s, end_s, text]], "done_s": end_s})
-        say({"done": True, "language": "en", "compute_type": "int8", "batch": 4, "together": 1})
+                say({"segments": [[start_s, end_s, text]], "done_s": end_s, "language": language})
+        say({"done": True, "language": language, "compute_type": "int8", "batch": 4, "together": 1})
 
 
 def _struck_before(samples: Path) -> bool:

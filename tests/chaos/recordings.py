@@ -21,6 +21,8 @@ from tests.fakes import media
 WORST_ERROR_RATE = 0.1
 SEGMENT_S = 0.5
 """Length of one segment; a recording of twelve is 190 KB."""
+LANGUAGE, LANGUAGE_OF_THE_REST = "en", "de"
+"""What a recording seems to be in from its beginning, and from anywhere else."""
 # fmt: off
 _WORDS = ["anchor", "basket", "candle", "dancer", "engine", "forest", "garden", "harbor", "island", "jacket", "kettle",
           "ladder", "market", "needle", "orange", "pepper", "quiver", "ribbon", "saddle", "temple", "velvet", "window",

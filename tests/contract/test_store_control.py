@@ -5,6 +5,7 @@ from __future__ import annotations
 from pipeline.core.lifecycle import Delivery, cancel, finish, redeliver, retry
 from pipeline.core.messages import Kind, Message, MessageState
 from pipeline.core.task import Lane, Status, Task
+from pipeline.core.transcript import Segment
 from pipeline.task_store import TaskStore
 from tests.contract.conftest import SqliteStores
 from tests.contract.examples import MADE, NOW, ROUTE, add, claimed, compose, keep_until, run
@@ -90,13 +91,14 @@ async def test_an_ended_task_in_hand_of_a_dead_boot_is_an_orphan(stores: SqliteS
 
 
 async def test_a_restart_forgets_what_is_dropped(store: TaskStore) -> None:
-    """A restart forgets what is dropped, the number and segments of a dropped transcript too, and percent."""
+    """A restart forgets what is dropped, of a dropped transcript its number, segments and language too, and percent."""
     await compose(store, "a", run("one"))
+    await store.keep_segments("a", [Segment(0, 0.0, 1.0, "text")], "en")
     await complete(store, "a")
     assert await again(store, "a", "transcript", "proofread", "summary", "messages")
     task = await stored(store, "a")
     assert (None, None, MADE["audio"].product) == (task.sequence, task.artifacts.transcript, task.artifacts.audio)
-    assert () == await store.segments("a")
+    assert (None, ()) == (task.heard_language, await store.segments("a"))
     view = await store.view("a", task.owner)
     assert view is not None
     assert view.progress is None or view.progress.percent < 100

@@ -159,6 +159,14 @@ async def test_segments_are_kept_once_and_in_order(store: TaskStore) -> None:
     assert () == await store.segments("b")
 
 
+async def test_the_first_language_that_was_heard_stays(store: TaskStore) -> None:
+    """A task knows the language of its first stored segments, whatever later ones are said to be in."""
+    await add(store, "a")
+    for place, language in enumerate((None, "en", "de")):
+        await store.keep_segments("a", [Segment(place, place, place + 1.0, "text")], language)
+    assert "en" == (await claimed(store, "a")).heard_language
+
+
 async def test_replies_are_kept_until_their_stage_is_done(stores: SqliteStores) -> None:
     """A reply reads back equal at the next boot, but costs nothing more; with the next product all are forgotten."""
     store = await stores.boot("boot 1")

@@ -60,7 +60,7 @@ class Host:
         self.device = DeviceHost(CPU, socket_folder / "s", Shelf(), settings, roster, program, self.news.append)
         self.device.least_limit_s = least_limit_s
         self._sound = folder / "sound"
-        self.heard: list[tuple[list[Segment], float]] = []
+        self.heard: list[tuple[list[Segment], float, str]] = []
         self.first = threading.Event()
 
     def recognize(
@@ -75,8 +75,8 @@ class Host:
         request = Recognition(self._sound, lambda: 1.0, "zh", None, None, 0.0)
         return self.device.recognize(place, task, request, self._hear, stop or StopSignal())
 
-    def _hear(self, segments: Sequence[Segment], done_s: float) -> None:
-        self.heard.append((list(segments), done_s))
+    def _hear(self, segments: Sequence[Segment], done_s: float, language: str) -> None:
+        self.heard.append((list(segments), done_s, language))
         self.first.set()
 
 
@@ -95,15 +95,15 @@ def host(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[C
 
 
 def line(start: float, end: float, text: str) -> dict[str, Any]:
-    return {"segments": [[start, end, text]], "done_s": end}
+    return {"segments": [[start, end, text]], "done_s": end, "language": "zh"}
 
 
 def test_segments_come_in_order_and_the_end_names_language_model_and_device(host: Callable[..., Host]) -> None:
     """Segments come in order, and the end names language, model and device."""
     one = host()
     assert Recognized("zh", "demo", "cpu") == one.recognize(line(0, 1, "甲"), line(1, 2, "乙"))
-    assert ["甲", "乙"] == [segment.text for segments, _ in one.heard for segment in segments]
-    assert 2 == one.heard[-1][1]
+    assert ["甲", "乙"] == [segment.text for segments, _, _ in one.heard for segment in segments]
+    assert (2, "zh") == one.heard[-1][1:]
 
 
 def test_a_model_that_cannot_be_loaded_is_named_corrupt(host: Callable[..., Host]) -> None:

@@ -25,6 +25,7 @@ from pipeline.core.transcript import Segment
 from pipeline.ports import (
     Answer,
     Made,
+    OnSegments,
     Question,
     Recognition,
     Recognized,
@@ -99,10 +100,10 @@ class Context:
         """Refuse: no text stage has a child."""
         raise AssertionError(program, request, on_line, timeout_s, stall_s)
 
-    def recognize(self, request: Recognition, on_segments: Callable[[Sequence[Segment], float], None]) -> Recognized:
+    def recognize(self, request: Recognition, on_segments: OnSegments) -> Recognized:
         """Refuse: no text stage listens."""
         raise AssertionError(request, on_segments)
 
-    def checkpoint(self, segments: Sequence[Segment]) -> None:
+    def checkpoint(self, segments: Sequence[Segment], language: str) -> None:
         """Refuse: no text stage hears anything new."""
-        raise AssertionError(segments)
+        raise AssertionError(segments, language)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -63,6 +64,8 @@ def convert(network: Network, vocabulary: Vocabulary, folder: Path) -> None:
     # CTranslate2 wrote a list with a line for each token; without white space it is a third smaller.
     written = folder / "vocabulary.json"
     _write(written, json.loads(written.read_text(encoding="utf-8")))
+    sums = [f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in sorted(folder.iterdir())]
+    (folder / "SHA256SUMS").write_text("".join(sums), encoding="utf-8")
 
 
 @torch.no_grad()
