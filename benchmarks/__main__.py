@@ -8,7 +8,19 @@ import sys
 import time
 from collections.abc import Callable
 
-from benchmarks import attention, claim, crowd, durable, efficiency, memory, restart, sharing, submit, windows
+from benchmarks import (
+    attention,
+    claim,
+    crowd,
+    durable,
+    efficiency,
+    memory,
+    placement,
+    restart,
+    sharing,
+    submit,
+    windows,
+)
 from benchmarks.chart import chart
 from benchmarks.figures import ROOT, Figure, machine, table
 
@@ -21,6 +33,7 @@ ALL: dict[str, Callable[[], list[Figure]]] = {
     "submit": submit.measure,
     "durable": durable.measure,
     "claim": claim.measure,
+    "placement": placement.measure,
     "restart": restart.measure,
     "crowd": crowd.measure,
 }
