@@ -21,9 +21,9 @@ from pipeline.engine.whisper import speech_in
 
 SAMPLE_RATE = 16_000
 BYTES_PER_SAMPLE = 2
-FIRST_WINDOW_S, WINDOW_S = 60, 600
-"""Seconds searched for speech at a time. The first window is short, so that the first words come early; each is at most
-twice as long as the one before, so that the device has work until it is searched."""
+FIRST_WINDOW_S, WINDOW_S = 60, 120
+"""Seconds searched for speech at a time, which takes 0.6 MiB of memory for each. The first window is shorter, so that
+the first words come early."""
 STRETCH_S = 300
 """Seconds that the sequential way hears as one: it takes a megabyte of memory for each of them."""
 PAUSE_MS = 64
@@ -160,7 +160,7 @@ class Recording:
             found = [replace(span, start=at + span.start, end=at + span.end) for span in find_speech(window)]
             spans, following = _complete(found, at, at + len(window), is_last=is_last)
             yield spans, following
-            at, size = following, min(2 * size, size_s * SAMPLE_RATE)
+            at, size = following, size_s * SAMPLE_RATE
 
     def _await(self, place: int) -> bool:
         """Wait until there is sound up to a place; returns whether it ends there or earlier."""
