@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pipeline.cli import DATA_FOLDER, FAILED, FINE, USAGE, commands
+from pipeline.cli._output import show_any_character
 from pipeline.cli._packages import lacking
 from pipeline.errors import CommandFailed, ConfigInvalid, DataFolderUnusable, TranscribedError
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns its exit code."""
+    show_any_character()
     try:
         return _run(commands.parse(sys.argv[1:] if argv is None else argv))
     except (ModuleNotFoundError, ConfigInvalid, DataFolderUnusable, CommandFailed) as failure:

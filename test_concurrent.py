@@ -18,6 +18,7 @@ from datetime import datetime
 from pathlib import Path
 
 from pipeline.cli import USAGE
+from pipeline.cli._output import show_any_character
 from pipeline.cli._packages import lacking
 
 try:
@@ -43,6 +44,7 @@ MOST_VIDEOS = 100
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Submit, watch, draw, judge; 0 if everything held."""
+    show_any_character()
     arguments = _parser().parse_args(argv)
     try:
         with ExitStack() as stack:

@@ -19,6 +19,7 @@ from examples.timeline import broken_runs, sent
 from examples.world import Recording, world
 from pipeline.cli._bars import Board
 from pipeline.cli._follow import FINAL, bar
+from pipeline.cli._output import show_any_character
 from tests.daemon import Client, Daemon, Json
 
 WORST_ERROR_RATE = 0.05
@@ -44,6 +45,7 @@ class Video:
 
 def main() -> int:
     """Run the demo; 0 if everything held."""
+    show_any_character()
     with world() as here:
         videos = [Video(recording) for recording in here.recordings]
         print(f"The local video site is at {here.site_url}. Starting the daemon …")

@@ -34,11 +34,17 @@ def follow(client: Client, ids: Sequence[str]) -> list[Json]:
             time.sleep(LOOK_EVERY_S)
             states = [state if state["status"] in FINAL else client.state(state["task_id"]) for state in states]
     except KeyboardInterrupt:
-        command = f"python run_daemon.py watch {' '.join(ids)}"
-        raise CommandFailed(
-            f"No longer watching; the daemon goes on. Watch again: {command}",
-            f"已停止查看，任务仍在继续。再次查看：{command}",
-        ) from None
+        raise _left(ids, "No longer watching; the daemon goes on.", "已停止查看，任务仍在继续。") from None
+    except Refused:
+        raise
+    except CommandFailed as gone:
+        raise _left(ids, f"{gone.message} No task is lost by that.", f"{gone.localized}任务不会丢失。") from None
+
+
+def _left(ids: Sequence[str], english: str, chinese: str) -> CommandFailed:
+    """Say why nobody watches any more, and how to go on."""
+    command = f"python run_daemon.py watch {' '.join(ids)}"
+    return CommandFailed(f"{english} Watch again: {command}", f"{chinese}再次查看：{command}")
 
 
 def _known(client: Client, task_id: str) -> Json:

@@ -13,6 +13,7 @@ import pytest
 from pipeline.cli import FAILED
 from pipeline.cli._act import act
 from pipeline.cli._client import Client, Refused
+from pipeline.cli._follow import follow
 from pipeline.errors import CommandFailed
 from tests.fakes.server import running
 from tests.fakes.site import Reply, Site
@@ -99,6 +100,20 @@ def test_an_older_daemon_is_told_from_an_unknown_task(
     site.serve(f"/api/task/{TASK}", refusal(404, "There is no such task."))
     assert FAILED == act(client, [TASK], "cancel")
     assert f"{TASK}: There is no such task.\n中文\n" == capsys.readouterr().err
+
+
+def test_a_daemon_that_goes_away_is_told_with_how_to_go_on(site: Site, client: Client) -> None:
+    """Whoever watches while the daemon ends learns that the task is not lost, and how to watch it again."""
+    state = {
+        "task_id": TASK, "status": "processing", "stage": "decode", "waiting_for": None, "url": "https://a.example/b",
+        "media": None, "error": None, "progress": {"percent": 3.0, "speed": None, "eta_seconds": None},
+    }  # fmt: skip
+    site.serve(f"/api/task/{TASK}", Reply(body=json.dumps({"data": state}).encode()), Reply(body=b"{}", cut_after=0))
+    with pytest.raises(CommandFailed) as raised:
+        follow(client, [TASK])
+    for told in (raised.value.message, raised.value.localized):
+        assert f"watch {TASK}" in told
+        assert site.url in told
 
 
 def test_this_machine_is_asked_directly_with_the_token(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
