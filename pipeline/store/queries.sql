@@ -69,10 +69,10 @@ SELECT id FROM task
 
 -- name: models_waiting
 WITH RECURSIVE waiting (name) AS (
-    SELECT min(model) FROM task
+    SELECT min(model) FROM task INDEXED BY task_for_device
      WHERE lane = 'asr' AND running_boot IS NULL AND status IN ('pending', 'processing', 'retrying')
      UNION ALL
-    SELECT (SELECT min(model) FROM task
+    SELECT (SELECT min(model) FROM task INDEXED BY task_for_device
              WHERE lane = 'asr' AND running_boot IS NULL AND status IN ('pending', 'processing', 'retrying')
                AND task.model > waiting.name)
       FROM waiting WHERE waiting.name IS NOT NULL
@@ -80,7 +80,7 @@ WITH RECURSIVE waiting (name) AS (
 SELECT name FROM waiting WHERE name IS NOT NULL;
 
 -- name: waiting_for_model
-SELECT id, priority, turn, number FROM task
+SELECT id, model, priority, faults, waiting_for, turn, number FROM task INDEXED BY task_for_device
  WHERE lane = 'asr' AND running_boot IS NULL AND status IN ('pending', 'processing', 'retrying')
    AND model = :model AND coalesce(not_before, 0) <= steady()
  ORDER BY priority DESC, turn, number LIMIT :limit;
@@ -271,22 +271,22 @@ SELECT :run_id, message.robot, number, total, kind, format, text, content, bytes
  WHERE run.task_id = :task_id AND coalesce(run.continues, run.id) = :from_run AND number IS NOT NULL
  ORDER BY number;
 
--- name: run_of_planned
-SELECT run_id FROM message WHERE id = :id AND state = 'planned';
+-- name: run_of_unsent
+SELECT run_id FROM message WHERE id = :id AND state IN ('planned', 'in_doubt');
 
 -- name: insert_rest
 INSERT INTO run (task_id, robot, made_at, continues)
 SELECT task_id, robot, :now, coalesce(continues, id) FROM run WHERE id = :run_id
 RETURNING id, robot;
 
--- name: copy_planned
-INSERT INTO message (run_id, robot, number, total, kind, format, text, content, bytes, state, changed_at)
-SELECT :rest_id, robot, number, total, kind, format, text, content, bytes, state, :now
-  FROM message WHERE run_id = :run_id AND state = 'planned'
+-- name: copy_rest
+INSERT INTO message (run_id, robot, number, total, kind, format, text, content, bytes, state, doubted, changed_at)
+SELECT :rest_id, robot, number, total, kind, format, text, content, bytes, state, doubted, :now
+  FROM message WHERE run_id = :run_id AND state IN ('planned', 'in_doubt')
  ORDER BY id;
 
--- name: drop_planned
-DELETE FROM message WHERE run_id = :run_id AND state = 'planned';
+-- name: drop_rest
+DELETE FROM message WHERE run_id = :run_id AND state IN ('planned', 'in_doubt');
 
 -- name: lanes
 SELECT robot, count(*) AS unsent FROM message
