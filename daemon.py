@@ -32,7 +32,7 @@ from pipeline.engine.fleet import Fleet
 from pipeline.engine.local import ASR_HOST, LocalEngine
 from pipeline.engine.model_record import ModelRecord
 from pipeline.engine.models import ModelShelf, Stock, resolve_auto
-from pipeline.errors import DataFolderUnusable
+from pipeline.errors import ConfigInvalid, DataFolderUnusable
 from pipeline.events import EventBus
 from pipeline.executor import Executor, House
 from pipeline.heartbeat import Heartbeat
@@ -76,7 +76,12 @@ def serve(load: LoadSettings, recognizer: str = ASR_HOST) -> int:
     with DataFolder(settings.storage.dir) as folder:
         for secret in secrets_of(settings):
             hide(secret)
-        set_up(settings.log, console=True)
+        try:
+            set_up(settings.log, console=True)
+        except OSError as error:
+            raise ConfigInvalid(
+                [f"log.file = {settings.log.file}: cannot be written: {error.strerror} · 无法写入"]
+            ) from None
         keyring = Keyring.open(settings)
         idle = not_in_effect(settings)
         if idle:
