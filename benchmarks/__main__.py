@@ -8,12 +8,13 @@ import sys
 import time
 from collections.abc import Callable
 
-from benchmarks import claim, crowd, efficiency, restart, submit
+from benchmarks import claim, crowd, efficiency, restart, sharing, submit
 from benchmarks.chart import chart
 from benchmarks.figures import ROOT, Figure, machine, table
 
 ALL: dict[str, Callable[[], list[Figure]]] = {
     "efficiency": efficiency.measure,
+    "sharing": sharing.measure,
     "submit": submit.measure,
     "claim": claim.measure,
     "restart": restart.measure,

@@ -13,7 +13,7 @@ from tests.fakes import media
 SECONDS_A_PIECE = 60
 
 
-def record(file: Path, seconds: int, *, number: int = 0, gap_s: float = 0.3) -> Path:
+def record(file: Path, seconds: int, *, number: int = 0, gap_s: float = 0.6) -> Path:
     """Write a WAV file of speech, never twice in the same order; memory does not grow with its length.
 
     Args:

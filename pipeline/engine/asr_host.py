@@ -12,9 +12,9 @@ where the sound may still be growing (see ``recording.Recording``), and reads li
     {"error": "model_corrupt", "detail": "…"}                         or "out_of_memory", or "failed"
 
 The first of these tells new segments, how much of the source is done, and the language, which stays the same: the
-request's, or that of the first words that are heard. The model runs with the first of ``compute_types`` that the
-device supports. ``batch`` is the size of a batch as it is now, smaller than at first if memory ran out; ``together``
-are the most chunks the model has decoded at once.
+request's, or that of the first words that are heard. The model runs with the first of ``compute_types`` that the device
+supports. ``batch`` is the size of a batch as it is now, smaller than at first if memory ran out; ``together`` are the
+most chunks the model has decoded at once.
 ``words`` are ``[[start, end, word, probability], …]`` if ``word_times`` are wanted, otherwise none. Closing the
 connection cancels. Stdin is the lifeline (see ``pipeline.lifeline``); stdout carries ``{"ready": true}`` and log lines.
 

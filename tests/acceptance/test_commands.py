@@ -25,6 +25,7 @@ from tests.fakes.site import Site
 
 FINE, FAILED, USAGE, DATA_FOLDER = 0, 1, 2, 3
 QUICK_S = 0.5
+"""CPU seconds: what it takes where nothing else runs."""
 HEED_S = 2.0
 
 _numbers = count(100)
@@ -70,14 +71,19 @@ def task_ids(printed: str) -> list[str]:
 
 def test_help_is_quick_and_has_examples() -> None:
     """The help comes at once, and so does that of every command, with examples."""
-    began = time.monotonic()
+    before = _cpu_of_children_s()
     printed = run_daemon("--help").stdout
-    assert time.monotonic() - began < QUICK_S
+    assert _cpu_of_children_s() - before < QUICK_S
     for command, summary in COMMANDS.items():
         assert summary.split(";")[0] in " ".join(printed.split())
         shown = run_daemon(command, "--help")
         assert (FINE, "") == (shown.returncode, shown.stderr)
         assert f"examples:\n  run_daemon.py {command}" in shown.stdout
+
+
+def _cpu_of_children_s() -> float:
+    spent = os.times()
+    return spent.children_user + spent.children_system
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ async def test_what_never_ends_is_ended_and_named(site: Site, start: Start) -> N
         assert "completed" == (await client.finished(last))["status"]
         await check_texts(client, [last], [story])
     silent = site.requests_of("/silent.wav")
-    assert len(silent) == 4  # looked at, then asked for three times within the stall limit
+    assert 2 < len(silent) <= 4  # looked at, then asked for two or three times within the stall limit
 
 
 async def test_a_hung_engine_is_replaced(site: Site, start: Start) -> None:

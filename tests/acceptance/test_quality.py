@@ -117,7 +117,7 @@ def _check_words(segments: list[Json]) -> None:
         assert sorted(edges) == edges
         assert segment["start"] <= edges[0]
         assert edges[-1] <= segment["end"]
-        assert all(0 < word["probability"] <= 1 for word in words)
+        assert all(0 <= word["probability"] <= 1 for word in words)
     spoken_s = [word["end"] - word["start"] for segment in segments for word in segment["words"]]
     assert LEAST_WORD_S < statistics.median(spoken_s) < MOST_WORD_S
 

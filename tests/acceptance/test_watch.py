@@ -22,6 +22,7 @@ STOPS_WITHIN_S = 25
 WEBHOOK = "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=of-the-team"
 SYSTEMD = {"WATCHDOG_USEC": "30000000", "NOTIFY_SOCKET": "/nobody/listens"}
 LOOPS = {
+    "devices",
     "dispatch",
     "heartbeat",
     "load",

@@ -40,6 +40,7 @@ from pipeline.core.task import (
 )
 from pipeline.core.transcript import Segment, Word
 from pipeline.engine.fleet import Fleet
+from pipeline.engine.model_record import ModelRecord
 from pipeline.engine.models import ModelShelf
 from pipeline.events import EventBus, Watch as TaskWatch
 from pipeline.executor import Executor, House
@@ -192,7 +193,7 @@ async def running(
     control = Control(house, Executor(house, ()), ROUTE, bus, lambda: hints.append(""))
     outbox = Outbox(store, channels or {}, live, watch, _nothing_to_finish)
     slots: list[int] = []
-    shelf = ModelShelf(bridge, house.zygote, house.stop, nothing)
+    shelf = ModelShelf(bridge, house.zygote, ModelRecord(folder), house.stop, nothing)
     fleet = Fleet(DEVICES, ScriptedProcesses(), shelf, ScriptedProbe(DEVICES), house, watch, nothing)
     monitor = Monitor(store, live, fleet.slots, watch, on_change=slots.append)
     deps = Deps(
