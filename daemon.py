@@ -76,12 +76,7 @@ def serve(load: LoadSettings, recognizer: str = ASR_HOST) -> int:
     with DataFolder(settings.storage.dir) as folder:
         for secret in secrets_of(settings):
             hide(secret)
-        try:
-            set_up(settings.log, console=True)
-        except OSError as error:
-            raise ConfigInvalid(
-                [f"log.file = {settings.log.file}: cannot be written: {error.strerror} · 无法写入"]
-            ) from None
+        _open_log(settings)
         keyring = Keyring.open(settings)
         idle = not_in_effect(settings)
         if idle:
@@ -93,6 +88,15 @@ def serve(load: LoadSettings, recognizer: str = ASR_HOST) -> int:
                 raise died.__cause__ from None
             return FAILED
     return FINE
+
+
+def _open_log(settings: Settings) -> None:
+    try:
+        set_up(settings.log, console=True)
+    except OSError as error:
+        raise ConfigInvalid(
+            [f"log.file: {settings.log.file} cannot be written to: {error.strerror} · 日志文件无法写入"]
+        ) from None
 
 
 async def _run(settings: Settings, load: LoadSettings, folder: DataFolder, keyring: Keyring, recognizer: str) -> None:

@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -39,13 +40,20 @@ FORK_WITHIN_S = 10.0
 SCRUBBED = ("PROXY", "TOKEN", "SECRET", "API_KEY", "PASSWORD", "WEBHOOK")
 """Environment variables with these in their names are not handed to children."""
 
+HERE = Path(__file__).resolve().parent.parent
+"""The folder of our packages."""
+
 log = structlog.get_logger()
 
 
 def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Our environment without what children have no business with, and with ``extra``."""
+    """Our environment without what children have no business with, and with ``extra``.
+
+    Children find our packages here, not in the folder that the daemon was started from, whatever lies in it.
+    """
     kept = {name: value for name, value in os.environ.items() if not any(word in name.upper() for word in SCRUBBED)}
-    return {**kept, **(extra or {})}
+    path = os.pathsep.join([str(HERE), *filter(None, [kept.get("PYTHONPATH")])])
+    return {**kept, "PYTHONPATH": path, "PYTHONSAFEPATH": "1", **(extra or {})}
 
 
 class Zygote:

@@ -151,17 +151,20 @@ def generated_token(file: Path, *, create: bool) -> str | None:
     Args:
         file: where it lies, readable by its owner only.
         create: whether to make one if there is none.
+
+    Raises:
+        DataFolderUnusable: the file can neither be read nor made.
     """
     try:
-        token = file.read_text(encoding="utf-8", errors="replace").strip()
-    except FileNotFoundError:
-        token = ""
-    if not _TOKEN.fullmatch(token):
-        if not create:
-            return None
-        token = new_token()
-        _write_private(file, token + "\n")
-        log.info("made a token for the API; it lies in this file", file=str(file.absolute()))
+        token = file.read_text(encoding="utf-8", errors="replace").strip() if file.exists() else ""
+        if not _TOKEN.fullmatch(token):
+            if not create:
+                return None
+            token = new_token()
+            _write_private(file, token + "\n")
+            log.info("made a token for the API; it lies in this file", file=str(file.absolute()))
+    except OSError as error:
+        raise DataFolderUnusable(f"{file}: {error.strerror}") from None
     hide(token)
     return token
 

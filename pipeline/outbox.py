@@ -11,6 +11,7 @@ import structlog
 from pipeline.clock import Clock
 from pipeline.config import Live
 from pipeline.core.messages import Message
+from pipeline.pace import Pace
 from pipeline.ports import Channel, Receipt, RobotGone
 from pipeline.robot_lane import REMOVED, RobotLane
 from pipeline.service import Watch
@@ -65,12 +66,19 @@ class Outbox:
         self._watch = watch
         self._finish = finish
         self._clock = clock or Clock()
+        self._paces: dict[str, Pace] = {}
+        """By the address written to: a robot that has two names has one pace."""
         self._lanes = {robot: self._lane(robot, channel) for robot, channel in channels.items()}
         self._removed: list[str] = []
         """Robots that were not configured when the daemon started, but have messages."""
 
     def _lane(self, robot: str | None, channel: Channel) -> RobotLane:
-        return RobotLane(robot, channel, self._store, self._live, self._clock, self._finish_delivered)
+        return RobotLane(robot, channel, self._store, self._live, self._clock, self._pace_of, self._finish_delivered)
+
+    def _pace_of(self, channel: Channel) -> Pace | None:
+        if channel.address is None:
+            return None
+        return self._paces.setdefault(channel.address, Pace(channel.address, self._store, self._clock))
 
     async def _finish_delivered(self) -> None:
         await self._finish(list(self.paused))

@@ -283,5 +283,10 @@ Receipt = Sent | TryLater | Refused | RobotGone | InDoubt
 class Channel(Protocol):
     """A way to a reader. It only sends what the outbox hands it, one message at a time."""
 
+    @property
+    def address(self) -> str | None:
+        """Names where messages go, without its secret; all that write there keep one pace. None: nobody counts."""
+        ...
+
     async def send(self, message: Message) -> Receipt: ...
     async def close(self) -> None: ...

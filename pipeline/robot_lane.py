@@ -57,9 +57,20 @@ class RobotLane:
         store: TaskStore,
         live: Live,
         clock: Clock,
+        pace_of: Callable[[Channel], Pace | None],
         finish: Callable[[], Awaitable[None]],
     ) -> None:
-        """Take the way to the robot (None: the inbox); ``finish`` completes tasks that are delivered."""
+        """Take the way to the robot (None: the inbox).
+
+        Args:
+            robot: its name.
+            channel: the way to it.
+            store: holds the messages.
+            live: pace and language are read anew for each message.
+            clock: tells how long refusals last.
+            pace_of: the pace of everybody who writes to where a channel does; None: it needs none.
+            finish: completes tasks that are delivered.
+        """
         self.robot = robot
         self.channel = channel
         self.paused: str | None = None
@@ -72,7 +83,7 @@ class RobotLane:
         self._live = live
         self._clock = clock
         self._finish = finish
-        self._pace = None if robot is None else Pace(robot, store, clock)
+        self._pace_of = pace_of
         self._news = asyncio.Event()
         self._tests: list[tuple[Message, asyncio.Future[Receipt]]] = []
         self._tries = 0
@@ -108,8 +119,6 @@ class RobotLane:
 
     async def deliver_on(self) -> None:
         """Work the journal off, for ever."""
-        if self._pace is not None:
-            await self._pace.open()
         while True:
             await self._finish()
             outgoing = await self._store.next_message(self.robot)
@@ -119,12 +128,16 @@ class RobotLane:
             elif outgoing is None or self.paused is not None:
                 await self._news.wait()
                 self._news.clear()
-            elif not await self._had_to_wait():  # or else the next message may be another one meanwhile
-                await self._clock.sleep(await self._hold(outgoing))
+            else:
+                await self._send_in_turn(outgoing)
 
-    async def _had_to_wait(self) -> bool:
-        """Keep to the robot's pace; the inbox has none."""
-        return self._pace is not None and await self._pace.made_room(self._live.settings.wechat.per_minute)
+    async def _send_in_turn(self, outgoing: Outgoing) -> None:
+        """Send a message as soon as the robot's pace allows it, unless that took time: the next may be another now."""
+        pace = self._pace_of(self.channel)
+        if pace is None or not await pace.made_room(self._live.settings.wechat.per_minute):
+            await self._clock.sleep(await self._hold(outgoing, pace))
+        else:
+            pace.give_back()
 
     # -- tests ---------------------------------------------------------------------------------
 
@@ -141,24 +154,29 @@ class RobotLane:
                 answer.set_result(receipt)
 
     async def _send_test(self, message: Message) -> Receipt:
-        await self._had_to_wait()
+        pace = self._pace_of(self.channel)
+        if pace is not None:
+            await pace.made_room(self._live.settings.wechat.per_minute)
+            await pace.note()
         if self.paused == REMOVED:  # meanwhile
             return RobotGone(REMOVED)
-        await self._note_write()
         return await self.channel.send(message)
 
     # -- messages ------------------------------------------------------------------------------
 
-    async def _hold(self, outgoing: Outgoing) -> float:
+    async def _hold(self, outgoing: Outgoing, pace: Pace | None) -> float:
         """Send one message in a task of its own: a lane that is stopped leaves it to come to its answer."""
-        self.in_hand = asyncio.create_task(self._send(outgoing))
+        self.in_hand = asyncio.create_task(self._send(outgoing, pace))
         return await asyncio.shield(self.in_hand)
 
-    async def _send(self, outgoing: Outgoing) -> float:
+    async def _send(self, outgoing: Outgoing, pace: Pace | None) -> float:
         """Send one message and store what became of it; returns how long the lane waits before its next."""
         if not await self._mark(outgoing, MessageState.SENDING, expected=outgoing.state):
+            if pace is not None:
+                pace.give_back()
             return 0.0  # its task was cancelled meanwhile
-        await self._note_write()
+        if pace is not None:
+            await pace.note()
         with bind_task(outgoing.task_id):
             receipt = await self.channel.send(outgoing.message)
         told = _told(outgoing, self.robot)
@@ -196,10 +214,6 @@ class RobotLane:
     ) -> bool:
         now = self._clock.wall()
         return await self._store.mark(outgoing.id, state, now, expected=expected, why=why, refused_s=refused_s)
-
-    async def _note_write(self) -> None:
-        if self._pace is not None:
-            await self._pace.note()
 
     def _come_to_rest(self) -> float:
         self._tries, self._refusal, self.put_off = 0, None, None
@@ -242,9 +256,8 @@ def _waiting(outgoing: Outgoing) -> MessageState:
 
 
 def _may_be_closed(outgoing: Outgoing) -> bool:
-    """Whether the run has begun, so that others wait for its end, and none of it can come twice."""
-    numbered = outgoing.message.number is not None
-    return numbered and not outgoing.begins_run and outgoing.state is MessageState.PLANNED
+    """Whether the run has begun, so that others wait for its end; a notice is one message, with no rest to move."""
+    return outgoing.message.number is not None and not outgoing.begins_run
 
 
 def _told(outgoing: Outgoing, robot: str | None) -> dict[str, object]:

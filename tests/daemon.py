@@ -88,7 +88,7 @@ class Daemon:
             env=os.environ | self._environment,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            cwd=ROOT,
+            cwd=self.folder,  # a daemon may be started from anywhere
             start_new_session=True,  # so that `processes` finds its children even after its own death
         )
         threading.Thread(target=self._listen, args=(self._process, self.console), daemon=True).start()

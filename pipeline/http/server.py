@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import secrets
 from http import HTTPStatus
 from ipaddress import IPv6Address, ip_address
@@ -18,6 +19,9 @@ from pipeline.http.deps import Deps
 from pipeline.refusals import Internal, InvalidBody
 
 log = structlog.get_logger()
+
+_PORT_ERRORS = frozenset({errno.EADDRINUSE, errno.EACCES})
+"""What another port would cure; anything else is the host's."""
 
 SHUTDOWN_S = 3.0
 """How long requests in hand may take to end when the server stops."""
@@ -61,10 +65,11 @@ class HttpServer:
             self._listener = await loop.create_server(self._connection, api.host, api.port, backlog=512)
         except OSError as error:
             await self._runner.cleanup()
+            key = "api.port" if error.errno in _PORT_ERRORS else "api.host"
             raise ConfigInvalid(
                 [
-                    f"api.port: cannot listen at {api.host} port {api.port}: {error.strerror or error} "
-                    "(无法监听该地址和端口：可能已被占用)"
+                    f"{key}: cannot listen at {api.host} port {api.port}: {error.strerror or error} "
+                    "(无法监听该地址和端口)"
                 ]
             ) from None
         host, port = self._listener.sockets[0].getsockname()[:2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -85,6 +86,7 @@ class WecomRobot:
         """
         self._session = session
         self._url = url
+        self.address = hashlib.sha256(url.encode()).hexdigest()
         # The second half of the total is left for the answer, so running out of it means that writing began.
         self._timeout = aiohttp.ClientTimeout(total=2 * timeout_s, connect=timeout_s, sock_read=timeout_s)
         self._upload: _Upload | None = None

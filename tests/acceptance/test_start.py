@@ -61,9 +61,9 @@ def test_a_damaged_database_is_named_and_left_alone(tmp_path: Path) -> None:
         ({"concurrent": {"max_worker": 3}}, "concurrent.max_worker"),
         ({"concurrent": {"max_workers": "three"}}, "concurrent.max_workers"),
         ({"api": {"host": "0.0.0.0"}}, "api.auth_token"),
-        ({"log": {"file": "/proc/nowhere/log.jsonl"}}, "log.file"),
+        ({"log": {"file": "/proc/daemon.jsonl"}}, "log.file"),
     ],
-    ids=["unknown key", "wrong value", "open to the network without a token", "log that cannot be written"],
+    ids=["unknown key", "wrong value", "open to the network without a token", "no log"],
 )
 def test_a_configuration_that_cannot_be_is_refused_by_key(tmp_path: Path, sections: dict[str, Any], named: str) -> None:
     """It ends with 2 and names the key, without a traceback, and makes no data folder."""

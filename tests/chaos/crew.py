@@ -85,7 +85,8 @@ class Shelf:
 class Robot:
     """A group robot whose answers are given by whoever plays; what it has taken outlives the daemon."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str) -> None:
+        self.address = address
         self.taken: list[str] = []
         self.in_flight: tuple[Message, asyncio.Future[Receipt]] | None = None
 

@@ -83,7 +83,7 @@ class Machine(RuleBasedStateMachine):
         self._runner = asyncio.Runner(loop_factory=FastPolicy(SPEED).new_event_loop)
         self._runner.get_loop().set_default_executor(ThreadPoolExecutor(1))
         self._folder = tempfile.TemporaryDirectory()
-        self.robots = {name: Robot() for name in ROBOTS}
+        self.robots = {name: Robot(name) for name in ROBOTS}
         self.tasks: dict[str, Known] = {}
         self.accounts = {name: Account() for name in ROBOTS}
         self._composings = itertools.count()

@@ -21,7 +21,7 @@ import aiohttp
 
 from tests.chaos.clock import WallClock
 from tests.chaos.recordings import Recording, Tape, speaking_of
-from tests.daemon import RUN_DAEMON, Client, Daemon, Json
+from tests.daemon import ROOT, RUN_DAEMON, Client, Daemon, Json
 from tests.fakes.llm import Llm
 from tests.fakes.server import running
 from tests.fakes.site import Reply, Site
@@ -203,7 +203,8 @@ def world(
         clock = folder / "clock"
         scripted = ("-m", "tests.chaos.daemon", "--speed", str(speed), "--clock", str(clock))
         program = RUN_DAEMON if real_model else scripted
-        daemon = Daemon(folder, program=program, environment={"TMPDIR": str(temporary)}, **given)
+        environment = {"TMPDIR": str(temporary), "PYTHONPATH": str(ROOT)}
+        daemon = Daemon(folder, program=program, environment=environment, **given)
         try:
             yield World(daemon, site, wecom, llm, tuple(robots), temporary, WallClock(clock))
         finally:

@@ -18,7 +18,8 @@ class ScriptedChannel:
     It remembers the text of every message, and when it came.
     """
 
-    def __init__(self, *receipts: Receipt, hold: asyncio.Event | None = None) -> None:
+    def __init__(self, *receipts: Receipt, hold: asyncio.Event | None = None, address: str = "a group") -> None:
+        self.address = address
         self.seen: list[str] = []
         self.times: list[float] = []
         self.in_flight = 0

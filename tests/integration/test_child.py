@@ -71,6 +71,17 @@ def wait_until_gone(pid: int) -> None:
         os.close(fd)
 
 
+def test_children_start_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever the daemon was started, children find their programs, and nothing that lies there is taken for one."""
+    (tmp_path / "json.py").write_text("raise SystemExit('not this one')")
+    monkeypatch.chdir(tmp_path)
+    made = Zygote((PROGRAM,), Roster(tmp_path / "processes"))
+    try:
+        assert 3 == run(made, "count", to=3)["counted"]
+    finally:
+        made.close()
+
+
 def test_a_child_returns_its_result_after_its_lines(zygote: Zygote) -> None:
     """A child returns its result after its lines, in order, whatever the alphabet."""
     lines = Lines()

@@ -15,7 +15,7 @@ import aiohttp
 import pytest
 
 from pipeline.config import Live
-from pipeline.errors import ConfigInvalid, Interrupted
+from pipeline.errors import ConfigInvalid, DataFolderUnusable, Interrupted
 from pipeline.failures import DiskFull
 from pipeline.http.deps import Missing
 from pipeline.http.server import HttpServer
@@ -59,6 +59,14 @@ async def test_torn_generated_token_is_replaced(tmp_path: Path) -> None:
     async with running(tmp_path, api={"auth_token": ""}) as api:
         assert 401 == (await api.get("/api/tasks", token=None)).status
         assert 200 == (await api.get("/api/tasks", token=(tmp_path / "token").read_text().strip())).status
+
+
+async def test_a_token_that_cannot_be_kept_is_named(tmp_path: Path) -> None:
+    """Where the token cannot be read or made, the data folder is unusable, and the error names the place."""
+    (tmp_path / "token").mkdir()
+    with pytest.raises(DataFolderUnusable, match="token: Is a directory"):
+        async with running(tmp_path, api={"auth_token": ""}):
+            pass
 
 
 async def test_several_configured_tokens_are_several_owners(tmp_path: Path) -> None:
@@ -279,8 +287,9 @@ async def test_client_that_leaves_ends_its_wait(api: Api) -> None:
         await api.bus.left.wait()
 
 
-async def test_port_that_is_taken_is_a_configuration_error(api: Api, tmp_path: Path) -> None:
-    """A port that something else listens at is named as a fault of the configuration."""
-    settings = settings_for(tmp_path, api={"port": api.port})
-    with pytest.raises(ConfigInvalid, match=str(api.port)):
-        await HttpServer(replace(api.deps, live=Live(settings))).start()
+async def test_place_that_cannot_be_had_is_a_configuration_error(api: Api, tmp_path: Path) -> None:
+    """A port that something else listens at, and an address of another machine, are named by their keys."""
+    for where, named in (({"port": api.port}, rf"api\.port.* {api.port}"), ({"host": "203.0.113.5"}, r"api\.host")):
+        settings = settings_for(tmp_path, api=where)
+        with pytest.raises(ConfigInvalid, match=named):
+            await HttpServer(replace(api.deps, live=Live(settings))).start()

@@ -14,7 +14,10 @@ from pipeline.clock import Clock
 from pipeline.pace import WINDOW_S, Pace, age_s
 from pipeline.store.sqlite import SqliteStore
 from pipeline.task_store import Moment
+from tests.contract.examples import compose, run
+from tests.integration.delivery import outbox
 from tests.integration.hurry import DAY_S, hurried
+from tests.integration.scripted_channel import ScriptedChannel
 
 SPEED = 240.0
 REAL_WINDOW_S = WINDOW_S / SPEED
@@ -22,11 +25,9 @@ CLOCK_S = 0.01
 """How far apart the daemon's clock and ours may lie."""
 
 
-async def opened(store: SqliteStore, clock: Clock) -> Pace:
+def opened(store: SqliteStore, clock: Clock) -> Pace:
     """The pace as a new start of the daemon finds it."""
-    pace = Pace("r", store, clock)
-    await pace.open()
-    return pace
+    return Pace("r", store, clock)
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ async def test_no_window_holds_more_writes_than_allowed(store: SqliteStore) -> N
 
     So it is while somebody sets the machine's clock all the time.
     """
-    pace = await opened(store, hurried(SPEED, restless=True))
+    pace = opened(store, hurried(SPEED, restless=True))
     began = time.monotonic()
     writes = [await write(pace, 4) for _ in range(12)]
     assert writes[3].not_before - began < REAL_WINDOW_S
@@ -71,13 +72,13 @@ async def test_a_restart_empties_no_window(store: SqliteStore, wall_off_by_s: fl
     writes = []
     for number in range(9):
         clock = hurried(SPEED, wall_off_by_s=wall_off_by_s if number % 2 else 0.0)
-        writes.append(await write(await opened(store, clock), 3))
+        writes.append(await write(opened(store, clock), 3))
     assert smallest_gap_s(writes, 3) > REAL_WINDOW_S - CLOCK_S
 
 
 async def test_a_smaller_limit_counts_at_once(store: SqliteStore) -> None:
     """A limit that was lowered waits until so many have left the window that there is room."""
-    pace = await opened(store, hurried(SPEED))
+    pace = opened(store, hurried(SPEED))
     writes = [await write(pace, 4) for _ in range(4)]
     writes.append(await write(pace, 2))
     assert smallest_gap_s(writes[2:], 2) > REAL_WINDOW_S - CLOCK_S
@@ -85,7 +86,7 @@ async def test_a_smaller_limit_counts_at_once(store: SqliteStore) -> None:
 
 async def test_writes_that_are_too_old_are_forgotten(store: SqliteStore) -> None:
     """What has left the window is removed from the journal with the next write."""
-    pace = await opened(store, hurried(SPEED))
+    pace = opened(store, hurried(SPEED))
     for _ in range(3):
         await write(pace, 3)
     await asyncio.sleep(REAL_WINDOW_S + CLOCK_S)
@@ -115,3 +116,17 @@ def test_this_machine_has_an_uptime_that_every_process_shares() -> None:
     first, second = Clock().moment(), Clock().moment()
     assert first.machine == second.machine
     assert [True] == [earlier <= later for earlier, later in pairwise([first.uptime_s, second.uptime_s])]
+
+
+async def test_two_names_of_one_robot_share_its_pace(store: SqliteStore) -> None:
+    """Where one webhook has two names, both together write to it as often as one may, and another one is not slowed."""
+    for name, robot in (("a", "one"), ("b", "two"), ("c", "other")):
+        await compose(store, name, run(*(f"{name}{number}" for number in range(4)), robot=robot))
+    clock = hurried(SPEED)
+    one, two, other = ScriptedChannel(address="x"), ScriptedChannel(address="x"), ScriptedChannel(address="y")
+    async with outbox(store, clock, per_minute=4, one=one, two=two, other=other) as (_, finished):
+        await finished.until(lambda tasks: len(tasks) == 3)
+    first, *_, fifth = sorted([*one.times, *two.times])[:5]
+    assert fifth - first > REAL_WINDOW_S - CLOCK_S
+    assert 8 == len(one.seen) + len(two.seen)
+    assert max(other.times) < fifth
