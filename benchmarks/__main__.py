@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from benchmarks import claim, crowd, efficiency, restart, sharing, submit
+from benchmarks import claim, crowd, efficiency, placement, restart, sharing, submit
 from benchmarks.chart import chart
 from benchmarks.figures import ROOT, Figure, machine, table
 
@@ -17,6 +17,7 @@ ALL: dict[str, Callable[[], list[Figure]]] = {
     "sharing": sharing.measure,
     "submit": submit.measure,
     "claim": claim.measure,
+    "placement": placement.measure,
     "restart": restart.measure,
     "crowd": crowd.measure,
 }

@@ -28,7 +28,7 @@ from pipeline.events import EventBus
 from pipeline.executor import House
 from pipeline.failures import SourceRateLimited, StageFailed
 from pipeline.service import Watch
-from pipeline.task_store import TaskStore
+from pipeline.task_store import TaskStore, Waiter
 
 NEXT = {Lane.FETCH: Lane.ASR, Lane.ASR: Lane.TEXT}
 """The lane that follows; after TEXT the run itself is the news."""
@@ -170,10 +170,8 @@ class Dispatcher:
                 await self._store.wait_for(task.id, Waiting.DISK, time.time())
 
     async def _fill_devices(self) -> None:
-        if not self._fleet.has_room:
-            return
-        waiting = await self._store.waiting_for_devices(self._fleet.slots)
-        ready = [task for task in waiting if await self._has_model(task)]
+        waiting = await self._store.waiting_for_devices(self._fleet.most_wanted)
+        ready = [waiter for waiter in waiting if await self._has_model(waiter)]
         for place in await self._fleet.decide(ready):
             await self._place(place)
 
@@ -185,22 +183,22 @@ class Dispatcher:
         self._fleet.reserve(settled.task, place)
         self._engine.recognize(settled.task, place, self._came_back(partial(self._fleet.release, place)))
 
-    async def _has_model(self, task: Task) -> bool:
+    async def _has_model(self, waiter: Waiter) -> bool:
         """Whether the task's model is here; if it cannot be had the task fails, if it is on its way it waits."""
-        stock = self._shelf.want(task.options.model)
+        stock = self._shelf.want(waiter.model)
         lacks = Waiting.MODEL if stock is Stock.FETCHING else Waiting.DEVICE
-        if stock is not Stock.MISSING and task.waiting_for is not lacks:
-            await self._store.wait_for(task.id, lacks, time.time())
         if stock is Stock.MISSING:
-            await self._fail_unplaced(task, self._shelf.failure(task.options.model))
+            await self._fail_unplaced(waiter, self._shelf.failure(waiter.model))
+        elif waiter.waiting_for is not lacks:
+            await self._store.wait_for(waiter.task_id, lacks, time.time())
         return stock is Stock.HERE
 
-    async def _fail_unplaced(self, task: Task, error: StageFailed) -> None:
-        settled = await self._store.claim(Lane.ASR, time.time(), task.id)
+    async def _fail_unplaced(self, waiter: Waiter, error: StageFailed) -> None:
+        settled = await self._store.claim(Lane.ASR, time.time(), waiter.task_id)
         if settled is None:
             return
-        failure = Failure.of(error, Stage.TRANSCRIBE, task.options.model)
-        outcome = Failed(task.id, Lane.ASR, failure, error.retries, error.times_out)
+        failure = Failure.of(error, Stage.TRANSCRIBE, waiter.model)
+        outcome = Failed(waiter.task_id, Lane.ASR, failure, error.retries, error.times_out)
         self._outcomes.put_nowait((outcome, _nothing))
 
     def _came_back(self, give_back: Callable[[], None]) -> Callable[[Outcome], None]:

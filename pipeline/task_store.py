@@ -12,7 +12,7 @@ from pipeline.core.lifecycle import Delivery, Settled
 from pipeline.core.memory import Peak
 from pipeline.core.messages import Message, MessageState, Run
 from pipeline.core.progress import Progress
-from pipeline.core.task import FREE, Lane, Stage, Status, Task, Usage
+from pipeline.core.task import FREE, Lane, Priority, Stage, Status, Task, Usage, Waiting
 from pipeline.core.transcript import Segment
 from pipeline.ports import Answer, Made, Reply, TooLong
 
@@ -165,6 +165,18 @@ class Retired:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiter:
+    """A task that waits for a device, as far as it matters for where it goes."""
+
+    task_id: str
+    model: str
+    priority: Priority
+    is_suspect: bool
+    """Whether an engine has died while it worked on it."""
+    waiting_for: Waiting | None
+
+
+@dataclass(frozen=True, slots=True)
 class ModelOnDevice:
     """What a measurement of memory is of; a device goes by its name, because another may take its place."""
 
@@ -226,7 +238,7 @@ class TaskStore(Protocol):
         """Tasks that wait for this lane and may start, next first; TEXT by sequence, above ``after``."""
         ...
 
-    async def waiting_for_devices(self, each: int) -> list[Task]:
+    async def waiting_for_devices(self, each: int) -> list[Waiter]:
         """Of every model the first ``each`` tasks that wait for a device and may start, best first."""
         ...
 

@@ -72,6 +72,7 @@ class Models:
         with place.lock:
             if place.whisper is None:
                 place.whisper = Whisper(path, self._device, compute_type)
+                emit({"event": "model loaded", "path": path, "compute_type": compute_type})
             return place.whisper
 
 

@@ -323,9 +323,9 @@ class DeviceHost:
         """End the process if it has nothing to do; the memory it took is free then, all of it."""
         with self._lock:
             if self._program is not None and self._in_hand == 0:
+                self._end()
                 idle_s = self._settings.transcribe.idle_unload_s
                 log.info("engine ended: nothing to do", device=self._device, idle_s=idle_s)
-                self._end()
 
     def close(self) -> None:
         """End the process and wait until it is gone."""

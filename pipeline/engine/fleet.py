@@ -28,7 +28,7 @@ from pipeline.failures import DiskFull
 from pipeline.ports import DeviceProbe
 from pipeline.refusals import DbBusy
 from pipeline.service import Watch
-from pipeline.task_store import ModelOnDevice
+from pipeline.task_store import ModelOnDevice, Waiter
 
 SILENT_AFTER_S = 30.0
 """A driver that has not answered for so long is hung."""
@@ -154,29 +154,29 @@ class Fleet:
     # -- deciding -----------------------------------------------------------------------------
 
     @property
-    def has_room(self) -> bool:
-        """Whether a slot of any device is free."""
-        return any(post.taken < post.device.slots for post in self._posts.values())
+    def most_wanted(self) -> int:
+        """How many waiting tasks of a model it may take to decide."""
+        return max(sum(post.device.slots - post.taken for post in self._posts.values()), self._rules.min_batch)
 
-    async def decide(self, waiting: Sequence[Task]) -> tuple[Placement, ...]:
+    async def decide(self, waiting: Sequence[Waiter]) -> tuple[Placement, ...]:
         """Say who starts where; whoever does start is then to be reserved for.
 
         Args:
-            waiting: of every model whose weights are here, the first ``slots`` tasks that wait for a device.
+            waiting: of every model whose weights are here, the first ``most_wanted`` tasks that wait for a device.
         """
-        await self._book.look_up({task.options.model for task in waiting})
+        await self._book.look_up({waiter.model for waiter in waiting})
         now = time.monotonic()
-        self._waits_since = {task.id: self._waits_since.get(task.id, now) for task in waiting}
+        self._waits_since = {waiter.task_id: self._waits_since.get(waiter.task_id, now) for waiter in waiting}
         candidates = [
             Candidate(
-                task.id,
-                task.options.model,
-                task.priority,
-                now - self._waits_since[task.id],
-                now - self._passed_over_since.get(task.options.model, now),
-                task.suspect,
+                waiter.task_id,
+                waiter.model,
+                waiter.priority,
+                now - self._waits_since[waiter.task_id],
+                now - self._passed_over_since.get(waiter.model, now),
+                waiter.is_suspect,
             )
-            for task in waiting
+            for waiter in waiting
         ]
         self._review()
         decided = plan(candidates, [self._site(post) for post in self._serving()], self._needs, self._rules)

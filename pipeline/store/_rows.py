@@ -27,7 +27,8 @@ from pipeline.core.task import (
     Waiting,
 )
 from pipeline.core.transcript import Segment, Word
-from pipeline.task_store import MessageRow, Outgoing
+from pipeline.failures import WorkerCrashed
+from pipeline.task_store import MessageRow, Outgoing, Waiter
 
 PRODUCTS = tuple(field.name for field in fields(Artifacts))
 LISTED_PRODUCTS = ("media", "audio", "transcript")
@@ -117,6 +118,17 @@ def search_text(task: Task) -> str:
     media = task.artifacts.media
     title = task.options.title or (media.title if media else "")
     return f"{title}\n{task.source.url}".casefold()
+
+
+def waiter_of(row: sqlite3.Row) -> Waiter:
+    """Read a row of ``waiting_for_model``."""
+    return Waiter(
+        task_id=row["id"],
+        model=row["model"],
+        priority=Priority(row["priority"]),
+        is_suspect=any(kind == WorkerCrashed.type for kind, _ in json.loads(row["faults"])),
+        waiting_for=None if row["waiting_for"] is None else Waiting(row["waiting_for"]),
+    )
 
 
 def task_of(row: sqlite3.Row) -> Task:

@@ -41,6 +41,7 @@ from pipeline.task_store import (
     NoRoom,
     Replayed,
     RequestKey,
+    Waiter,
 )
 
 Route = Sequence[Step]
@@ -152,14 +153,14 @@ def waiting(conn: sqlite3.Connection, lane: Lane, after: int, limit: int) -> lis
     return load_whole(conn, _waiting_ids(conn, lane, after=after, limit=limit))
 
 
-def waiting_for_devices(conn: sqlite3.Connection, each: int) -> list[Task]:
-    """Read the first ``each`` of every model that wait for a device, best first."""
+def waiting_for_devices(conn: sqlite3.Connection, each: int) -> list[Waiter]:
+    """Read the first ``each`` of every model that wait for a device, best first, and of them only what decides."""
     heads: list[sqlite3.Row] = []
     for row in conn.execute(SQL["models_waiting"]).fetchall():
         wanted = {"model": row["name"], "limit": each}
         heads += conn.execute(SQL["waiting_for_model"], wanted)
     heads.sort(key=lambda row: (-row["priority"], row["turn"], row["number"]))
-    return load_whole(conn, [row["id"] for row in heads])
+    return [_rows.waiter_of(row) for row in heads]
 
 
 def _waiting_ids(

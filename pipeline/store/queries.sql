@@ -69,10 +69,10 @@ SELECT id FROM task
 
 -- name: models_waiting
 WITH RECURSIVE waiting (name) AS (
-    SELECT min(model) FROM task
+    SELECT min(model) FROM task INDEXED BY task_for_device
      WHERE lane = 'asr' AND running_boot IS NULL AND status IN ('pending', 'processing', 'retrying')
      UNION ALL
-    SELECT (SELECT min(model) FROM task
+    SELECT (SELECT min(model) FROM task INDEXED BY task_for_device
              WHERE lane = 'asr' AND running_boot IS NULL AND status IN ('pending', 'processing', 'retrying')
                AND task.model > waiting.name)
       FROM waiting WHERE waiting.name IS NOT NULL
@@ -80,7 +80,7 @@ WITH RECURSIVE waiting (name) AS (
 SELECT name FROM waiting WHERE name IS NOT NULL;
 
 -- name: waiting_for_model
-SELECT id, priority, turn, number FROM task
+SELECT id, model, priority, faults, waiting_for, turn, number FROM task INDEXED BY task_for_device
  WHERE lane = 'asr' AND running_boot IS NULL AND status IN ('pending', 'processing', 'retrying')
    AND model = :model AND coalesce(not_before, 0) <= steady()
  ORDER BY priority DESC, turn, number LIMIT :limit;

@@ -37,6 +37,7 @@ from pipeline.task_store import (
     RequestKey,
     Retired,
     TaskView,
+    Waiter,
     Write,
 )
 
@@ -129,7 +130,7 @@ class SqliteStore:
     async def waiting(self, lane: Lane, *, after: int = 0, limit: int = 100) -> list[Task]:
         return await self._units.read(lambda conn: _tasks.waiting(conn, lane, after, limit))
 
-    async def waiting_for_devices(self, each: int) -> list[Task]:
+    async def waiting_for_devices(self, each: int) -> list[Waiter]:
         return await self._units.read(lambda conn: _tasks.waiting_for_devices(conn, each))
 
     async def next_due(self) -> float | None:

@@ -8,7 +8,7 @@ from pipeline.core.lifecycle import Failed, settle
 from pipeline.core.memory import MOST_PEAKS, Peak
 from pipeline.core.retry import RetryPolicy
 from pipeline.core.task import Failure, Lane, Options, Priority, Stage, Status
-from pipeline.task_store import ModelOnDevice, TaskStore
+from pipeline.task_store import ModelOnDevice, TaskStore, Waiter
 from tests.contract.conftest import SqliteStores
 from tests.contract.examples import NOW, ROUTE, add_for, claimed, task
 
@@ -24,7 +24,7 @@ async def add(
 
 
 async def heads(store: TaskStore, each: int) -> list[str]:
-    return [found.id for found in await store.waiting_for_devices(each)]
+    return [found.task_id for found in await store.waiting_for_devices(each)]
 
 
 async def test_no_models_backlog_hides_another_model(store: TaskStore) -> None:
@@ -53,6 +53,22 @@ async def test_who_may_not_start_yet_is_no_head(stores: SqliteStores, store: Tas
     assert ["now"] == await heads(store, 2)
     stores.machine.uptime_s += 10
     assert {"now", "later"} == set(await heads(store, 2))
+
+
+async def test_a_task_with_which_an_engine_has_died_is_marked(store: TaskStore) -> None:
+    """It is told what decides where a task goes: its model, its priority, whether it is to be alone."""
+    await add(store, "a", "small", Priority.HIGH)
+    stored = await claimed(store, "a", Lane.ASR)
+    died = Failed("a", Lane.ASR, FAILURE, retries=3, times_out=False, crashed=True)
+    assert await store.save(settle(stored, died, ROUTE, RetryPolicy(3, 0.0), NOW, 0.0), expected=Status.PROCESSING)
+    await add(store, "b", "small", Priority.HIGH)
+    expected = [
+        Waiter("b", "small", Priority.HIGH, is_suspect=False, waiting_for=None),
+        Waiter("a", "small", Priority.HIGH, is_suspect=True, waiting_for=None),
+    ]
+    assert sorted(expected, key=lambda one: one.task_id) == sorted(
+        await store.waiting_for_devices(5), key=lambda one: one.task_id
+    )
 
 
 async def test_nobody_waits(store: TaskStore) -> None:

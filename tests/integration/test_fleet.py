@@ -17,7 +17,7 @@ from pipeline.core.device import Device
 from pipeline.core.memory import PROCESS_MB, Peak
 from pipeline.core.placement import Placement, Why
 from pipeline.core.service_record import MOST_DEATHS
-from pipeline.core.task import Lane, Options, Task
+from pipeline.core.task import Lane, Options, Priority, Task
 from pipeline.engine.device_host import Died, Process, RanOut, Served
 from pipeline.engine.fleet import Fleet
 from pipeline.engine.models import BUNDLED
@@ -25,7 +25,7 @@ from pipeline.executor import House
 from pipeline.roster import Roster
 from pipeline.service import Watch
 from pipeline.store.sqlite import SqliteStore
-from pipeline.task_store import ModelOnDevice
+from pipeline.task_store import ModelOnDevice, Waiter
 from tests.contract.examples import ROUTE, add_for
 from tests.fakes.devices import ScriptedProbe, ScriptedProcesses
 from tests.integration.api import SOON_S, settings_for
@@ -58,7 +58,11 @@ class Made:
         self.fleet = Fleet(devices, self.processes, Shelf(), self.probe, house, self.watch, self.changes.set)
 
     async def decide(self, *names: str, model: str = "demo") -> tuple[Placement, ...]:
-        return await self.fleet.decide([await self.task(name, model) for name in names])
+        for name in names:
+            await self.task(name, model)
+        return await self.fleet.decide(
+            [Waiter(name, model, Priority.NORMAL, is_suspect=False, waiting_for=None) for name in names]
+        )
 
     async def task(self, name: str, model: str = "demo") -> Task:
         found = await self.store.get(name)
