@@ -119,7 +119,7 @@ async def test_a_cancel_that_races_with_the_last_message_has_one_winner(
     tmp_path: Path, note: Note, *, whole: bool
 ) -> None:
     """Cancelled while its last message is answered, a task is either cancelled or completed, as the answer said."""
-    count = 100 if whole else 8
+    count = 500 if whole else 8
     with world(tmp_path, with_llm=False) as made:
         made.daemon.start()
         async with Client(made.daemon) as client:
