@@ -8,13 +8,14 @@ import sys
 import time
 from collections.abc import Callable
 
-from benchmarks import claim, crowd, efficiency, placement, restart, sharing, submit
+from benchmarks import claim, crowd, efficiency, placement, quality, restart, sharing, submit
 from benchmarks.chart import chart
 from benchmarks.figures import ROOT, Figure, machine, table
 
 ALL: dict[str, Callable[[], list[Figure]]] = {
     "efficiency": efficiency.measure,
     "sharing": sharing.measure,
+    "quality": quality.measure,
     "submit": submit.measure,
     "claim": claim.measure,
     "placement": placement.measure,
