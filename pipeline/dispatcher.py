@@ -170,6 +170,8 @@ class Dispatcher:
                 await self._store.wait_for(task.id, Waiting.DISK, time.time())
 
     async def _fill_devices(self) -> None:
+        if not self._fleet.is_undecided:
+            return
         waiting = await self._store.waiting_for_devices(self._fleet.most_wanted)
         ready = [waiter for waiter in waiting if await self._has_model(waiter)]
         for place in await self._fleet.decide(ready):

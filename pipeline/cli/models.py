@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -84,6 +85,8 @@ def _fetch(name: str, record: ModelRecord) -> int:
 
 
 def _fetch_anew(name: str, record: ModelRecord) -> int:
+    # The hub's client would heed Ctrl-C only with the last byte. What is there by then is continued by the next fetch.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     board, request = Board(sys.stderr), {"name": name, "revision": record.revision(name)}
     try:
         found = model_fetch.main(request, lambda progress: board.draw([_bar(name, **progress)]))

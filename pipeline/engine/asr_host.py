@@ -12,11 +12,11 @@ where the sound may still be growing (see ``recording.Recording``), and reads li
     {"error": "model_corrupt", "detail": "…"}                         or "out_of_memory", or "failed"
 
 The first of these tells new segments, how much of the source is done, and the language, which stays the same: the
-request's, or that of the first words that are heard. The model runs with the first of ``compute_types`` that the device
-supports. ``batch`` is the size of a batch as it is now, smaller than at first if memory ran out; ``together`` are the
-most chunks the model has decoded at once.
-``words`` are ``[[start, end, word, probability], …]`` if ``word_times`` are wanted, otherwise none. Closing the
-connection cancels. Stdin is the lifeline (see ``pipeline.lifeline``); stdout carries ``{"ready": true}`` and log lines.
+request's, or that of the first words that are heard; without segments it is a sign of life. The model runs with the
+first of ``compute_types`` that the device supports. ``batch`` is the size of a batch as it is now, smaller than at
+first if memory ran out; ``together`` are the most chunks the model has decoded at once. ``words`` are ``[[start, end,
+word, probability], …]`` if ``word_times`` are wanted, otherwise none. Closing the connection cancels. Stdin is the
+lifeline (see ``pipeline.lifeline``); stdout carries ``{"ready": true}`` and log lines.
 
 A task's recording is prepared in a thread of its own, ahead of the device and only so far; its chunks meet those of
 all other tasks in the device's batcher; what was heard is told in the order of the recording.

@@ -38,7 +38,7 @@ class Owner(Protocol):
         """Take the news that one of its pieces cannot be done."""
         ...
 
-    def wait_on(self) -> None:
+    def go_on(self) -> None:
         """Take the news that the device goes on, but with others."""
         ...
 
@@ -191,7 +191,7 @@ class Batcher:
             others = [owner for number, owner in self._owners.items() if number not in served]
             self._rest_if_all_left()
         for owner in others:
-            owner.wait_on()
+            owner.go_on()
 
     def _run(self, batch: Sequence[Piece]) -> None:
         """Do a batch; if it fails, each of its pieces alone, or its halves if it was only too large."""

@@ -32,6 +32,8 @@ from pipeline.task_store import ModelOnDevice, Waiter
 
 SILENT_AFTER_S = 30.0
 """A driver that has not answered for so long is hung."""
+REASONS_LAST_S = 2.0
+"""While no slot is free, nobody can start: then it is only decided to say why."""
 MIB_PER_GB = 1024
 
 log = structlog.get_logger()
@@ -129,6 +131,7 @@ class Fleet:
         self._waits_since: dict[str, float] = {}
         self._passed_over_since: dict[str, float] = {}
         self._asked_at: float | None = None
+        self._decided_at = 0.0
         self._stopped = False
         self.slots = sum(device.slots for device in devices)
         """Transcriptions that all devices together run side by side."""
@@ -154,6 +157,12 @@ class Fleet:
     # -- deciding -----------------------------------------------------------------------------
 
     @property
+    def is_undecided(self) -> bool:
+        """Whether it is worth deciding: a slot is free, or the reasons why tasks wait are old."""
+        is_free = any(post.taken < post.device.slots for post in self._posts.values())
+        return is_free or time.monotonic() - self._decided_at >= REASONS_LAST_S
+
+    @property
     def most_wanted(self) -> int:
         """How many waiting tasks of a model it may take to decide."""
         return max(sum(post.device.slots - post.taken for post in self._posts.values()), self._rules.min_batch)
@@ -165,7 +174,7 @@ class Fleet:
             waiting: of every model whose weights are here, the first ``most_wanted`` tasks that wait for a device.
         """
         await self._book.look_up({waiter.model for waiter in waiting})
-        now = time.monotonic()
+        self._decided_at = now = time.monotonic()
         self._waits_since = {waiter.task_id: self._waits_since.get(waiter.task_id, now) for waiter in waiting}
         candidates = [
             Candidate(

@@ -147,7 +147,7 @@ class Job:
         self._slots: deque[Slot] = deque()
         self._reached_s: float = request["resume_after_s"]
         self._news = threading.Condition()
-        self._pulse = 0
+        self._pulse = 1  # the first sign of life: its model is loaded, which may have taken a while
         self._pulse_at = 0.0
         self._prepared = self._closed = False
         self._error: Exception | None = None
@@ -190,6 +190,7 @@ class Job:
                 self._append(Slot(found, []))
                 continue
             features = self.whisper.features(self._recording.samples(found))
+            self.go_on()
             first.append((found, features))
             if self._language is None and _frames(first) < self.whisper.detection_frames:
                 continue
@@ -254,7 +255,7 @@ class Job:
         self._wait(lambda: False, LOOK_S)
         if time.monotonic() - self._pulse_at > SIGN_OF_LIFE_S:
             self._pulse_at = time.monotonic()
-            self.wait_on()
+            self.go_on()
 
     def _wait(self, until: Callable[[], bool], timeout_s: float | None = None) -> None:
         self.preparing = False
@@ -270,10 +271,12 @@ class Job:
         """Take what was heard of a chunk; what is doubtful goes back to the device."""
         if piece.tries[-1].is_doubtful and len(piece.tries) < len(TEMPERATURES):
             self._batcher.offer(piece, again=True)
+            self.go_on()
             return
         heard = best_of(piece.tries)
         if self._request["word_times"] and heard.text and not heard.is_silence:
             self._batcher.offer(Alignment(piece, heard), again=True)
+            self.go_on()
         else:
             self.take_text(piece, heard)
 
@@ -286,8 +289,8 @@ class Job:
         ]
         self._notify()
 
-    def wait_on(self) -> None:
-        """Let the daemon know that the device goes on, with others for the moment."""
+    def go_on(self) -> None:
+        """Let the daemon know that work goes on, though there is nothing to tell: on this or on other recordings."""
         self._pulse += 1
         self._notify()
 

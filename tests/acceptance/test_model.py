@@ -71,7 +71,7 @@ async def test_a_missing_model_fails_only_the_tasks_that_need_it(site: Site, sta
     assert "models fetch small" in lack["message"]
 
 
-def serve_as_hub(site: Site, repository: str) -> None:
+def serve_as_hub(site: Site, repository: str, bytes_per_s: float | None = None) -> None:
     """Play the hub, which has the bundled model's files in this repository."""
     commit = "c" * 40
     files = [file for file in (ROOT / "models" / "demo").iterdir() if file.suffix in {".bin", ".json"}]
@@ -85,7 +85,9 @@ def serve_as_hub(site: Site, repository: str) -> None:
     site.serve(f"/api/models/{repository}/tree/{commit}", Reply(body=json.dumps(tree).encode()))
     for entry, file in zip(tree, files, strict=True):
         headers = {"ETag": f'"{entry["oid"]}"', "X-Repo-Commit": commit}
-        site.serve(f"/{repository}/resolve/{commit}/{file.name}", Reply(file=file, headers=headers))
+        site.serve(
+            f"/{repository}/resolve/{commit}/{file.name}", Reply(file=file, headers=headers, bytes_per_s=bytes_per_s)
+        )
 
 
 async def test_a_model_that_is_not_here_is_fetched(
@@ -97,8 +99,7 @@ async def test_a_model_that_is_not_here_is_fetched(
     """
     monkeypatch.setenv("HF_ENDPOINT", site.url)
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
-    for name in ("small", "base"):
-        serve_as_hub(site, f"Systran/faster-whisper-{name}")
+    serve_as_hub(site, "Systran/faster-whisper-small")
     daemon = start(transcribe={"model": "small", "device": "cpu"})
     async with Client(daemon) as client:
         state = await client.finished(await client.submit(serve_short(site, 3)))
@@ -106,6 +107,11 @@ async def test_a_model_that_is_not_here_is_fetched(
     lines = [line for line in daemon.log() if line["event"] in {"fetching model", "model is here"}]
     assert [None, 100] == [lines[0].get("percent"), lines[-2].get("percent")]
     assert "model is here" == lines[-1]["event"]
+    serve_as_hub(site, "Systran/faster-whisper-base", bytes_per_s=100_000)
+    with Terminal("models", "fetch", "base") as terminal:
+        terminal.wait_for(" of 2 MB")
+        assert -signal.SIGINT == terminal.interrupt()
+    serve_as_hub(site, "Systran/faster-whisper-base")
     with Terminal("models", "fetch", "base") as terminal:
         assert 0 == terminal.end()
     assert "0.0 %  fetching" in terminal.shown

@@ -25,7 +25,7 @@ class Owner:
     def fail(self, error: Exception) -> None:
         self.heard.add(f"failed: {error}")
 
-    def wait_on(self) -> None:
+    def go_on(self) -> None:
         self.heard.add("waits")
 
 

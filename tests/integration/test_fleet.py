@@ -31,7 +31,7 @@ from tests.fakes.devices import ScriptedProbe, ScriptedProcesses
 from tests.integration.api import SOON_S, settings_for
 
 CARD, SECOND, CPU = Device("cuda:0", "A card", 3, 8192), Device("cuda:1", "Another", 3, 8192), Device("cpu", "CPU", 2)
-LOOK_S = 0.5
+LOOK_S = 0.1
 """The shortest interval between two readings."""
 
 

@@ -292,7 +292,7 @@ class Machine(RuleBasedStateMachine):
 
 
 TestMachine = Machine.TestCase
-TestMachine.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestMachine.settings = settings(max_examples=30, stateful_step_count=25, deadline=None)
 
 
 @pytest.mark.parametrize("count", [1, 2, 8])
