@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,7 @@ class HostReading:
 
     disk_free_gb: float
     memory_free_mb: int | None
-    """What programs may still take without swapping. A limit of the container is not seen."""
+    """What programs may still take without swapping."""
     load_1m: float
     """Processes that run or wait to run, averaged over a minute."""
     rss_mb: float | None
@@ -36,7 +37,7 @@ def read_host(folder: Path) -> HostReading:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """The machine's memory."""
+    """The machine's memory, or of it what the container or service may take."""
 
     total_mb: int
     available_mb: int
@@ -51,15 +52,61 @@ class ProcessMemory:
     peak_mb: int
 
 
-def read_memory() -> Memory | None:
-    """Look at the machine's memory; None where the system does not say."""
-    total_mb, available_mb = _megabytes(_read("/proc/meminfo"), "MemTotal", "MemAvailable")
-    return None if total_mb is None or available_mb is None else Memory(total_mb, available_mb)
+def read_memory(system: Path = Path("/")) -> Memory | None:
+    """Look at the machine's memory; None where the system does not say.
+
+    A control group around this process, such as a container or a systemd service with ``MemoryMax``, may allow less.
+
+    Args:
+        system: where the folders ``proc`` and ``sys`` are.
+    """
+    total_mb, available_mb = _megabytes(_read(system / "proc/meminfo"), "MemTotal", "MemAvailable")
+    if total_mb is None or available_mb is None:
+        return None
+    for limit_mb, used_mb in _control_groups(system):
+        total_mb, available_mb = min(total_mb, limit_mb), min(available_mb, max(0, limit_mb - used_mb))
+    return Memory(total_mb, available_mb)
+
+
+def _control_groups(system: Path) -> Iterator[tuple[int, int]]:
+    """Limit and use, in MiB, of each control group around this process that has a limit; versions 2 and 1.
+
+    Inside a container the own group may be shown as the root, whatever its path is, so every parent is looked at.
+    """
+    for line in _read(system / "proc/self/cgroup").splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers not in {"", "memory"}:
+            continue
+        files = _FILES[controllers]
+        root = system / "sys/fs/cgroup" / controllers
+        group = root / path.lstrip("/")
+        for folder in (group, *group.parents[: len(group.parts) - len(root.parts)]):
+            limit, used = _read(folder / files.limit).strip(), _read(folder / files.used).strip()
+            if limit.isdecimal() and used.isdecimal():
+                kept = re.search(rf"^{files.cache} (\d+)$", _read(folder / "memory.stat"), re.MULTILINE)
+                in_use = int(used) - (int(kept[1]) if kept else 0)  # what was only read from files can be dropped
+                yield int(limit) // MEBIBYTE, in_use // MEBIBYTE
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """Where a control group tells of its memory, and the line of ``memory.stat`` that tells of its idle file cache."""
+
+    limit: str
+    used: str
+    cache: str
+
+
+_FILES = {
+    "": _Files("memory.max", "memory.current", "inactive_file"),
+    "memory": _Files("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+}
+"""By the name under which ``/proc/self/cgroup`` lists the hierarchy: version 2 has none."""
 
 
 def process_memory(pid: int) -> ProcessMemory | None:
     """Look at the memory of a process; None if it is gone, or where the system does not say."""
-    resident_mb, peak_mb = _megabytes(_read(f"/proc/{pid}/status"), "VmRSS", "VmHWM")
+    resident_mb, peak_mb = _megabytes(_read(Path(f"/proc/{pid}/status")), "VmRSS", "VmHWM")
     return None if resident_mb is None or peak_mb is None else ProcessMemory(resident_mb, peak_mb)
 
 
@@ -70,13 +117,13 @@ def _megabytes(text: str, *names: str) -> list[int | None]:
 
 
 def _rss_mb() -> float | None:
-    fields = _read("/proc/self/statm").split()
+    fields = _read(Path("/proc/self/statm")).split()
     return int(fields[1]) * os.sysconf("SC_PAGE_SIZE") / MEBIBYTE if fields else None
 
 
-def _read(path: str) -> str:
+def _read(path: Path) -> str:
     """Read one of the system's own files; nothing where there is none."""
     try:
-        return Path(path).read_text(encoding="ascii")
+        return path.read_text(encoding="ascii")
     except OSError:
         return ""

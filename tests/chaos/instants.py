@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from tests.chaos.recognizer import SLOW_START
 from tests.chaos.recordings import Recording
 from tests.chaos.world import Deed, World, key_of
 from tests.fakes.llm import Asked, Fault as LlmFault
@@ -35,6 +36,8 @@ class Instant:
     """Questions to the LLM that were on their way and are asked again, at most."""
     struck_by_client: bool = False
     """Nobody strikes but who has just read the 202."""
+    slow: bool = False
+    """A stop waits here for as long as it waits for anything."""
     frozen: bool = False
     """The daemon is held still while it is answered, so that it surely dies without having read."""
 
@@ -58,6 +61,17 @@ def _in_the_download(share: float) -> SetTrap:
         return world.serve(tape, Reply(body=body), struck, Reply(body=body)), tape
 
     return set_trap
+
+
+def _on_a_page_that_hangs(world: World, deed: Deed) -> Trap:
+    tape = world.tape()
+    silent = Reply(body=tape.wav(), stall_after=1, strike=world.doing(deed))
+    return world.serve(tape, silent, Reply(body=tape.wav())), tape
+
+
+def _while_the_engine_loads(world: World, _deed: Deed) -> Trap:
+    (world.temporary / SLOW_START).touch()
+    return _plain(world, _deed)
 
 
 def _in_the_recognizer(at: int) -> SetTrap:
@@ -84,6 +98,20 @@ def _at_the_robot(fault: Callable[[World, Deed], Fault]) -> SetTrap:
 
     return set_trap
 
+
+HANGING = (
+    Instant("a page is asked for that never comes", _on_a_page_that_hangs),
+    Instant("the engine loads its model", _while_the_engine_loads),
+    Instant(
+        "a chunk is to be proofread, and there is no answer",
+        _at_the_llm(
+            lambda world, deed: LlmFault(on_arrival=world.doing(deed), hold=world.llm.gate("never opened")),
+            lambda asked: not asked.is_summary,
+        ),
+        slow=True,
+    ),
+)
+"""What does not come to its end by itself, where the daemon is asked to stop."""
 
 ALL = (
     Instant("the 202 has been read", _plain, struck_by_client=True),

@@ -21,6 +21,9 @@ from tests.chaos.recordings import LANGUAGE, LANGUAGE_OF_THE_REST, SEGMENT_S, Re
 
 Line = dict[str, Any]
 
+SLOW_START = "the next engine takes for ever to start"
+"""A file of this name in the daemon's folder for temporary files has the daemon asked to stop meanwhile."""
+
 
 def answer(connection: socket.socket) -> None:
     """Serve one task until it is done or the daemon hangs up."""
@@ -69,8 +72,17 @@ def go_wrong(recording: Recording) -> None:
             os.kill(os.getppid(), signal.SIGTERM)
 
 
+def _start_slowly(below: Path) -> None:
+    for folder in below.parents:
+        if (folder / SLOW_START).exists():
+            (folder / SLOW_START).unlink()
+            os.kill(os.getppid(), signal.SIGTERM)
+            threading.Event().wait()  # the lifeline ends this process
+
+
 def main(socket_path: str) -> None:
     """Listen, say so, answer everybody in a thread of its own."""
+    _start_slowly(Path(socket_path))
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(socket_path)
         listener.listen(64)

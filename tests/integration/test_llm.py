@@ -426,6 +426,22 @@ async def test_questions_side_by_side(endpoint: Endpoint, tmp_path: Path) -> Non
     assert Usage(sum(one.prompt_tokens for one in paid), sum(one.completion_tokens for one in paid)) == view.usage
 
 
+async def test_the_time_for_a_video_comes_to_its_end(endpoint: Endpoint, tmp_path: Path) -> None:
+    """When all questions of a video together take too long, what was answered stays and nothing more is asked."""
+    endpoint.fault_of = lambda asked: Fault(drips=True) if asked.text == "two" else None
+    stores = SqliteStores(tmp_path)
+    store = await stores.boot("1")
+    await add(store, "a")
+    async with asking(endpoint, parallel_chunks=1, max_retries=9) as llm:
+        questions = [question(text) for text in ("one", "two", "three")]
+        asking_all = llm.ask_all("a", questions, store, lambda: None, StopSignal(), limit_s=2.0)
+        first, *others = await asyncio.wait_for(asking_all, WITHIN_S)
+    await stores.end()
+    assert isinstance(first, Answer)
+    assert ["llm_unavailable"] * 2 == [kind(reply) for reply in others]
+    assert {"one", "two"} == {asked.text for asked in endpoint.asked}
+
+
 async def test_replies_outlive_a_restart(endpoint: Endpoint, tmp_path: Path) -> None:
     """What was answered before is not asked again, nor paid for; what nobody answered is, and so is another model."""
     endpoint.fault_of = lambda asked: {"two": FAULTS["500"], "three": FAULTS["length"]}.get(asked.text)

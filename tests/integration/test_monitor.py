@@ -12,7 +12,7 @@ import pytest
 from pipeline.config import Live
 from pipeline.core.fetch_slots import AHEAD, Strain
 from pipeline.core.task import Lane
-from pipeline.host import GIBIBYTE, read_host
+from pipeline.host import GIBIBYTE, MEBIBYTE as MIB, read_host, read_memory
 from pipeline.monitor import Monitor
 from pipeline.service import LoopDied, Watch, run_services
 from pipeline.store.sqlite import SqliteStore
@@ -96,3 +96,37 @@ def test_host_is_read(tmp_path: Path) -> None:
     assert 10 < host.rss_mb < host.memory_free_mb + 10_000
     assert host.disk_free_gb > 0
     assert host.load_1m >= 0
+
+
+GROUPS = {
+    "2": ("0::/app.slice/daemon", "app.slice", ("memory.max", "memory.current", "inactive_file")),
+    "1": (
+        "4:memory:/docker/1f\n0::/",
+        "memory",
+        ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+    ),
+}
+"""By the version of control groups: how a process is listed, which of the folders around it has the limit, and how."""
+
+
+@pytest.mark.parametrize("version", GROUPS)
+@pytest.mark.parametrize(
+    ("limit", "expected"),
+    [(1024 * MIB, (1024, 824)), (2**63 - 4096, (4000, 3000)), ("max", (4000, 3000)), (100 * MIB, (100, 0))],
+)
+def test_the_limit_of_a_container_counts(
+    tmp_path: Path, version: str, limit: int | str, expected: tuple[int, int]
+) -> None:
+    """Where a control group allows less memory than there is, that is what there is, less what it uses."""
+    listed, limited, (limit_file, used_file, cache) = GROUPS[version]
+    group = tmp_path / "sys/fs/cgroup" / limited
+    group.mkdir(parents=True)
+    (group / limit_file).write_text(f"{limit}\n")
+    (group / used_file).write_text(f"{300 * MIB}\n")
+    (group / "memory.stat").write_text(f"anon 7\n{cache} {100 * MIB}\n")
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "proc/self/cgroup").write_text(f"{listed}\n")
+    (tmp_path / "proc/meminfo").write_text(f"MemTotal: {4000 * 1024} kB\nMemAvailable: {3000 * 1024} kB\n")
+    memory = read_memory(tmp_path)
+    assert memory is not None
+    assert expected == (memory.total_mb, memory.available_mb)
