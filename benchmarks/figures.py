@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 import subprocess
@@ -88,13 +89,19 @@ def machine() -> str:
         platform.processor(),
     )
     memory_gb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
-    ).stdout.strip()
     return (
         f"{os.cpu_count()} cores ({model}), {memory_gb:.0f} GiB, {platform.system()} {platform.release()}, "
-        f"Python {platform.python_version()}, commit {commit or 'unknown'}, load before: {os.getloadavg()[0]:.1f}"
+        f"Python {platform.python_version()}, commit {_commit()}, load before: {os.getloadavg()[0]:.1f}"
     )
+
+
+@functools.cache
+def _commit() -> str:
+    """Name what is measured; asked once, before the first table goes into the page."""
+    found = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    return found.stdout.strip() or "unknown"
 
 
 def _lines(path: str) -> list[str]:

@@ -29,13 +29,16 @@ class Start:
 
 
 def measure() -> list[Figure]:
-    """Kill and start again, with an empty store and with a full one."""
-    with running(Site()) as site:
-        empty, full = (_starts(site, queued) for queued in (1, QUEUED))
-    pairs = list(zip(empty, full, strict=True))
+    """Kill and start again, in turns a daemon with an empty store and one with a full one."""
+    with running(Site()) as site, tempfile.TemporaryDirectory() as folder:
+        url = site.serve("/held.wav", Reply(gate=site.gate("never")))
+        empty, full = (_filled(Path(folder) / str(queued), site, url, queued) for queued in (1, QUEUED))
+        pairs = [(_start_again(empty), _start_again(full)) for _ in range(ROUNDS)]
+        for daemon in (empty, full):
+            daemon.stop()
     return [
-        Figure("start until it answers, 1 queued", "s", tuple(one.answers_s for one in empty)),
-        Figure(f"start until it answers, {QUEUED} queued", "s", tuple(one.answers_s for one in full)),
+        Figure("start until it answers, 1 queued", "s", tuple(few.answers_s for few, _ in pairs)),
+        Figure(f"start until it answers, {QUEUED} queued", "s", tuple(many.answers_s for _, many in pairs)),
         Figure(
             f"start until a task is claimed, {QUEUED} queued / 1",
             "",
@@ -51,31 +54,25 @@ def measure() -> list[Figure]:
     ]
 
 
-def _starts(site: Site, queued: int) -> list[Start]:
-    with tempfile.TemporaryDirectory() as folder:
-        return _rounds(site, Path(folder), queued)
-
-
-def _rounds(site: Site, folder: Path, queued: int) -> list[Start]:
+def _filled(folder: Path, site: Site, url: str, queued: int) -> Daemon:
     daemon = Daemon(
         folder,
         download={"allow_hosts": [site.address]},
         concurrent={"max_workers": 1, "queue_size": queued},
         log={"level": "info"},
     )
-    url = site.serve("/held.wav", Reply(gate=site.gate("never")))
     daemon.start()
     asyncio.run(_fill(daemon, url, queued))
-    starts = []
-    for _ in range(ROUNDS):
-        daemon.kill()
-        began = time.monotonic()
-        daemon.start()
-        answers_s = time.monotonic() - began
-        daemon.console.wait(lambda lines: any("lane=fetch" in line for line in lines), 60)
-        starts.append(Start(answers_s, time.monotonic() - began, daemon.rss_mb() * 2**20))
-    daemon.stop()
-    return starts
+    return daemon
+
+
+def _start_again(daemon: Daemon) -> Start:
+    daemon.kill()
+    began = time.monotonic()
+    daemon.start()
+    answers_s = time.monotonic() - began
+    daemon.console.wait(lambda lines: any("lane=fetch" in line for line in lines), 60)
+    return Start(answers_s, time.monotonic() - began, daemon.rss_mb() * 2**20)
 
 
 async def _fill(daemon: Daemon, url: str, queued: int) -> None:
