@@ -8,15 +8,32 @@ import sys
 import time
 from collections.abc import Callable
 
-from benchmarks import claim, crowd, efficiency, placement, quality, restart, sharing, submit
+from benchmarks import (
+    attention,
+    claim,
+    crowd,
+    durable,
+    efficiency,
+    memory,
+    placement,
+    quality,
+    restart,
+    sharing,
+    submit,
+    windows,
+)
 from benchmarks.chart import chart
 from benchmarks.figures import ROOT, Figure, machine, table
 
 ALL: dict[str, Callable[[], list[Figure]]] = {
     "efficiency": efficiency.measure,
     "sharing": sharing.measure,
+    "windows": windows.measure,
+    "attention": attention.measure,
+    "memory": memory.measure,
     "quality": quality.measure,
     "submit": submit.measure,
+    "durable": durable.measure,
     "claim": claim.measure,
     "placement": placement.measure,
     "restart": restart.measure,

@@ -21,11 +21,10 @@ QUEUED = 10_000
 PER_SECOND = 200
 LISTS = 200
 BACKUPS = 100
-ROUNDS = 5
 
 
 def measure() -> list[Figure]:
-    """Fill one daemon at a fixed pace while backups are made, look at lists, then kill and start it."""
+    """Fill one daemon at a fixed pace while backups are made, and look at lists."""
     with running(Site()) as site, tempfile.TemporaryDirectory() as folder:
         url = site.serve("/held.wav", Reply(gate=site.gate("never")))
         daemon = Daemon(
@@ -37,7 +36,6 @@ def measure() -> list[Figure]:
         daemon.start()
         figures = asyncio.run(_fill(daemon, url, Path(folder)))
         figures.append(Figure(f"memory, {QUEUED} queued", "MiB", (daemon.rss_mb(),)))
-        figures.append(Figure(f"start until it answers, {QUEUED} queued", "s", _restarts(daemon)))
         daemon.stop()
     return figures
 
@@ -87,16 +85,6 @@ def _back_up(daemon: Daemon, copy: Path) -> int:
         count: int = conn.execute("SELECT count(*) FROM task").fetchone()[0]
     copy.unlink()
     return count
-
-
-def _restarts(daemon: Daemon) -> tuple[float, ...]:
-    found = []
-    for _ in range(ROUNDS):
-        daemon.kill()
-        began = time.monotonic()
-        daemon.start()
-        found.append(time.monotonic() - began)
-    return tuple(found)
 
 
 def _p(waits: list[float], percent: int) -> float:

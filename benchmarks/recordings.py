@@ -10,10 +10,11 @@ import numpy as np
 
 from tests.fakes import media
 
-SECONDS_A_PIECE = 60
+PAUSE_S = 0.6
+"""Between two sentences."""
 
 
-def record(file: Path, seconds: int, *, number: int = 0, gap_s: float = 0.6) -> Path:
+def record(file: Path, seconds: int, *, number: int = 0, gap_s: float = PAUSE_S) -> Path:
     """Write a WAV file of speech, never twice in the same order; memory does not grow with its length.
 
     Args:
@@ -35,7 +36,7 @@ def record(file: Path, seconds: int, *, number: int = 0, gap_s: float = 0.6) -> 
 
 def clips(folder: Path, count: int, seconds: int) -> list[Path]:
     """Write several such recordings."""
-    return [record(folder / f"{seconds}s-{number}.wav", seconds, number=number) for number in range(count)]
+    return [record(folder / f"{number}.wav", seconds, number=number) for number in range(count)]
 
 
 def _pieces(number: int, gap_s: float) -> Iterator[media.Pcm]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.figures import Figure
+from benchmarks.figures import AtMost, Figure
 from tests.daemon import Client, Daemon
 from tests.fakes.server import running
 from tests.fakes.site import Reply, Site
@@ -16,21 +17,46 @@ ROUNDS = 5
 QUEUED = 10_000
 
 
+@dataclass(frozen=True)
+class Start:
+    """One start of a daemon whose predecessor was killed."""
+
+    answers_s: float
+    works_s: float
+    """Until a task is claimed."""
+    rss_bytes: float
+    """Memory of the daemon process then."""
+
+
 def measure() -> list[Figure]:
     """Kill and start again, with an empty store and with a full one."""
-    figures = []
     with running(Site()) as site:
-        for queued in (1, QUEUED):
-            with tempfile.TemporaryDirectory() as folder:
-                answers, works = _rounds(site, Path(folder), queued)
-            figures += [
-                Figure(f"start until it answers, {queued} queued", "s", answers),
-                Figure(f"start until a task is claimed, {queued} queued", "s", works),
-            ]
-    return figures
+        empty, full = (_starts(site, queued) for queued in (1, QUEUED))
+    pairs = list(zip(empty, full, strict=True))
+    return [
+        Figure("start until it answers, 1 queued", "s", tuple(one.answers_s for one in empty)),
+        Figure(f"start until it answers, {QUEUED} queued", "s", tuple(one.answers_s for one in full)),
+        Figure(
+            f"start until a task is claimed, {QUEUED} queued / 1",
+            "",
+            tuple(many.works_s / few.works_s for few, many in pairs),
+            AtMost(1.3),
+        ),
+        Figure(
+            "memory of a queued task",
+            "B",
+            tuple((many.rss_bytes - few.rss_bytes) / QUEUED for few, many in pairs),
+            AtMost(400),
+        ),
+    ]
 
 
-def _rounds(site: Site, folder: Path, queued: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _starts(site: Site, queued: int) -> list[Start]:
+    with tempfile.TemporaryDirectory() as folder:
+        return _rounds(site, Path(folder), queued)
+
+
+def _rounds(site: Site, folder: Path, queued: int) -> list[Start]:
     daemon = Daemon(
         folder,
         download={"allow_hosts": [site.address]},
@@ -40,16 +66,16 @@ def _rounds(site: Site, folder: Path, queued: int) -> tuple[tuple[float, ...], t
     url = site.serve("/held.wav", Reply(gate=site.gate("never")))
     daemon.start()
     asyncio.run(_fill(daemon, url, queued))
-    answers, works = [], []
+    starts = []
     for _ in range(ROUNDS):
         daemon.kill()
         began = time.monotonic()
         daemon.start()
-        answers.append(time.monotonic() - began)
+        answers_s = time.monotonic() - began
         daemon.console.wait(lambda lines: any("lane=fetch" in line for line in lines), 60)
-        works.append(time.monotonic() - began)
+        starts.append(Start(answers_s, time.monotonic() - began, daemon.rss_mb() * 2**20))
     daemon.stop()
-    return tuple(answers), tuple(works)
+    return starts
 
 
 async def _fill(daemon: Daemon, url: str, queued: int) -> None:

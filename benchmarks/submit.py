@@ -7,7 +7,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from benchmarks.figures import Figure
+from benchmarks.figures import AtMost, Figure
 from tests.daemon import Client, Daemon
 from tests.fakes import media
 from tests.fakes.server import running
@@ -37,7 +37,16 @@ def measure() -> list[Figure]:
         _percentile(busy, 99) / _percentile(idle, 99)
         for idle, busy in zip(waits["idle"], waits["full load"], strict=True)
     ]
-    return [*figures, Figure("submit, p99 under full load / idle", "×", tuple(ratios))]
+    return [
+        *figures,
+        Figure("submit, p99 under full load / idle", "×", tuple(ratios), AtMost(3)),
+        Figure(
+            f"submit, full load, {PER_SECOND}/s, the slowest",
+            "ms",
+            tuple(1000 * max(one) for one in waits["full load"]),
+            AtMost(100),
+        ),
+    ]
 
 
 def _percentile(waits: list[float], percent: int) -> float:

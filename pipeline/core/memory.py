@@ -14,8 +14,8 @@ POSITIONS = 1500
 BEAMS, TOKENS = 5, 100
 """Texts that are followed side by side, and how long one is thought to be."""
 START_FACTOR = 2.0
-"""Until a device was measured, a chunk is taken to need so many times what the formula says: graphics cards were seen
-to need 1.9 times as much, for copies and what their allocator keeps."""
+"""Until a device was measured, a chunk is taken to need so many times what the formula says: 1.9 times as much was
+reported of a graphics card (faster-whisper, issue 1257), for copies and what the allocator keeps."""
 PROCESS_MB = 512
 """What a process takes on a device before its first model, such as CUDA's context."""
 MOST_PEAKS = 50

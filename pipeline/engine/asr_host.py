@@ -31,10 +31,10 @@ import socket
 import sys
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from pipeline.engine.batcher import Batcher
+from pipeline.engine.batcher import Batcher, Tally
 from pipeline.engine.cublas import load_cublas
 from pipeline.engine.job import Gone, Job, told
 from pipeline.engine.whisper import Whisper, supported
@@ -122,13 +122,17 @@ def _say(connection: socket.socket, line: dict[str, Any]) -> None:
         raise Gone from None
 
 
+def _say_what_was_done(tally: Tally) -> None:
+    emit({"level": 20, "event": "engine rests", **asdict(tally)})
+
+
 def main(socket_path: str, device: str, batch_size: int) -> None:
     """Listen, say so, serve until the daemon is gone."""
     os.nice(NICENESS)
     if device != "cpu":
         load_cublas()
     workers = (os.cpu_count() or 1) if device == "cpu" else 1
-    models, batcher = Models(device), Batcher(batch_size, workers)
+    models, batcher = Models(device), Batcher(batch_size, workers, on_rest=_say_what_was_done)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(socket_path)
         listener.listen(64)

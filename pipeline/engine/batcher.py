@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from pipeline.core.batching import Waiting, next_batch
@@ -27,6 +28,11 @@ class Owner(Protocol):
     priority: int
     preparing: bool
     """Whether more of its pieces are on their way."""
+
+    @property
+    def left(self) -> float:
+        """How many more pieces its sound is enough for, about."""
+        ...
 
     def fail(self, error: Exception) -> None:
         """Take the news that one of its pieces cannot be done."""
@@ -51,11 +57,36 @@ class Piece(Protocol):
         ...
 
 
+@dataclass(slots=True)
+class Tally:
+    """What a device's workers did, all together, between two times without any recording."""
+
+    batches: int = 0
+    pieces: int = 0
+    busy_s: float = 0.0
+    """In batches."""
+    starved_s: float = 0.0
+    """Without one, although there was sound for a full batch."""
+
+
 class Batcher:
     """Hands batches to the workers of one device; called from the threads of all recordings."""
 
-    def __init__(self, size: int, workers: int, moment_s: float = MOMENT_S) -> None:
-        """Start ``workers`` threads, each of which does ``size`` pieces at most together."""
+    def __init__(
+        self,
+        size: int,
+        workers: int,
+        moment_s: float = MOMENT_S,
+        on_rest: Callable[[Tally], object] = lambda _: None,
+    ) -> None:
+        """Start ``workers`` threads, each of which does ``size`` pieces at most together.
+
+        Args:
+            size: of a batch.
+            workers: how many batches the device does at the same time.
+            moment_s: how long an idle worker waits for a batch to fill.
+            on_rest: is told what was done when the last recording has left and the last batch is done.
+        """
         self.size, self.workers = size, workers
         self._news = threading.Condition()
         self._waiting: list[Piece] = []
@@ -64,6 +95,8 @@ class Batcher:
         self._served: dict[int, float] = {}
         self._idle = 0
         self._moment_s = moment_s
+        self._on_rest = on_rest
+        self._tally = Tally()
         for number in range(workers):
             threading.Thread(target=self._work_on, name=f"decode-{number}", daemon=True).start()
 
@@ -72,6 +105,7 @@ class Batcher:
         with self._news:
             self._served[owner.number] = min(self._served.values(), default=0.0)
             self._owners[owner.number] = owner
+            self._news.notify_all()  # from now on a worker that waits may starve
 
     def leave(self, owner: Owner) -> None:
         """Forget a recording and what of it waits; a batch in hand that holds some of it is the last."""
@@ -79,6 +113,12 @@ class Batcher:
             self._owners.pop(owner.number, None)
             self._served.pop(owner.number, None)
             self._waiting = [piece for piece in self._waiting if piece.owner is not owner]
+            self._rest_if_all_left()
+
+    def _rest_if_all_left(self) -> None:
+        if self._tally.batches and not self._owners and not self._in_hand:
+            self._on_rest(self._tally)
+            self._tally = Tally()
 
     def offer(self, piece: Piece, *, again: bool = False) -> None:
         """Let a piece wait for the device; ``again``: before everything else of its recording."""
@@ -90,10 +130,11 @@ class Batcher:
     def _work_on(self) -> None:
         while True:
             batch = self._take()
+            began = time.monotonic()
             try:
                 self._run(batch)
             finally:
-                self._put_down(batch)
+                self._put_down(batch, time.monotonic() - began)
 
     def _take(self) -> list[Piece]:
         """Wait for a batch that is worth its time, and take it."""
@@ -106,11 +147,20 @@ class Batcher:
                 left_s = math.inf if ready_at is None else ready_at - time.monotonic()
                 if self._waiting and (left_s <= 0 or not self._may_fill()):
                     break
-                self._news.wait(None if ready_at is None else left_s)
+                self._wait(None if ready_at is None else left_s)
                 ready_at = ready_at if self._waiting else None
             batch = self._choose()
             self._idle -= 1
             return batch
+
+    def _wait(self, most_s: float | None) -> None:
+        began, there_are_some, is_starving = time.monotonic(), bool(self._owners), self._has_sound_for_a_batch()
+        self._news.wait(most_s)
+        if there_are_some and (is_starving or self._has_sound_for_a_batch()):
+            self._tally.starved_s += time.monotonic() - began
+
+    def _has_sound_for_a_batch(self) -> bool:
+        return len(self._waiting) + sum(owner.left for owner in self._owners.values()) >= self.size
 
     def _may_fill(self) -> bool:
         """Whether the idle workers' batches are not full yet, and more is on its way."""
@@ -131,11 +181,15 @@ class Batcher:
         self._in_hand += batch
         return batch
 
-    def _put_down(self, batch: Sequence[Piece]) -> None:
+    def _put_down(self, batch: Sequence[Piece], took_s: float) -> None:
         with self._news:
+            self._tally.batches += 1
+            self._tally.pieces += len(batch)
+            self._tally.busy_s += took_s
             self._in_hand = [piece for piece in self._in_hand if piece not in batch]
             served = {piece.owner.number for piece in (*batch, *self._in_hand)}
             others = [owner for number, owner in self._owners.items() if number not in served]
+            self._rest_if_all_left()
         for owner in others:
             owner.go_on()
 

@@ -145,6 +145,7 @@ class Job:
         self._language: str | None = whisper.language or request["language"]
         self._sequential: bool = request["sequential"]
         self._slots: deque[Slot] = deque()
+        self._reached_s: float = request["resume_after_s"]
         self._news = threading.Condition()
         self._pulse = 1  # the first sign of life: its model is loaded, which may have taken a while
         self._pulse_at = 0.0
@@ -157,6 +158,11 @@ class Job:
     def language(self) -> str:
         """The language that is spoken, or that of no speech."""
         return self._language or UNHEARD
+
+    @property
+    def left(self) -> float:
+        """How many more chunks its sound is enough for, as if all of it were speech."""
+        return 0.0 if self._prepared else max(0.0, self._recording.length_s - self._reached_s) / self.whisper.most_s
 
     # -- preparing, in a thread of its own ----------------------------------------------------
 
@@ -241,6 +247,7 @@ class Job:
         self._wait(lambda: len(self._slots) < most)
         with self._news:
             self._slots.append(slot)
+            self._reached_s = slot.done_s
             self._news.notify_all()
 
     def _await_sound(self) -> None:

@@ -21,8 +21,9 @@ from pipeline.engine.whisper import speech_in
 
 SAMPLE_RATE = 16_000
 BYTES_PER_SAMPLE = 2
-FIRST_WINDOW_S, WINDOW_S = 60, 600
-"""Seconds searched for speech at a time. The first window is short, so that the first words come early."""
+FIRST_WINDOW_S, WINDOW_S = 60, 120
+"""Seconds searched for speech at a time, which takes 0.6 MiB of memory for each. The first window is shorter, so that
+the first words come early."""
 STRETCH_S = 300
 """Seconds that the sequential way hears as one: it takes a megabyte of memory for each of them."""
 PAUSE_MS = 64
@@ -108,6 +109,8 @@ class Recording:
         self._path = path
         self._start = round(start_s * SAMPLE_RATE)
         self._wait = wait
+        self.length_s = 0.0
+        """As far as it was looked for; more may be there by now."""
         try:
             self._file = path.with_name(path.name + GROWING).open("rb")
         except FileNotFoundError:
@@ -164,6 +167,7 @@ class Recording:
         while True:
             is_whole = self._path.exists()  # asked first: from then on its length is final
             length = os.fstat(self._file.fileno()).st_size // BYTES_PER_SAMPLE
+            self.length_s = length / SAMPLE_RATE
             if is_whole or length >= place:
                 return is_whole and length <= place
             self._wait()

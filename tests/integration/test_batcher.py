@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from pipeline.engine.batcher import Batcher
+from pipeline.engine.batcher import Batcher, Tally
 from tests.fakes.server import Record
 
 WITHIN_S = 10.0
@@ -19,6 +19,7 @@ class Owner:
         self.number = number
         self.priority = 2
         self.preparing = False
+        self.left = 0.0
         self.heard: Record[str] = Record()
 
     def fail(self, error: Exception) -> None:
@@ -189,3 +190,19 @@ def test_a_piece_that_comes_again_is_the_first_of_its_recording() -> None:
     device.offer(owner, "a1", "a2")
     device.batcher.offer(Piece(owner, "again", device.batches), again=True)
     assert [["again"], ["a1"], ["a2"]] == device.run(3)
+
+
+def test_when_the_last_recording_has_left_it_is_told_what_was_done() -> None:
+    """Batches and pieces are counted, and so is the time that a worker waited although there was sound enough."""
+    tallies: Record[Tally] = Record()
+    batches: Record[list[str]] = Record()
+    batcher, owner = Batcher(2, workers=1, on_rest=tallies.add), Owner(1)
+    owner.preparing, owner.left = True, 2.0
+    batcher.join(owner)
+    batcher.offer(Piece(owner, "a1", batches))  # for which the worker waits in vain to get company
+    owner.heard.wait(lambda heard: "a1" in heard, WITHIN_S)
+    batcher.leave(owner)
+    [tally] = tallies.wait(bool, WITHIN_S)
+    assert (1, 1) == (tally.batches, tally.pieces)
+    assert tally.busy_s > 0
+    assert tally.starved_s > 0

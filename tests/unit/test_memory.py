@@ -1,4 +1,4 @@
-"""What models take: the formula against what is published and what the bundled model is built like."""
+"""What models take: the formula for Whisper's sizes, what was measured in its place, and how a model's file is read."""
 
 from __future__ import annotations
 
