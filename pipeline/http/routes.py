@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.http import pages, shapes, views, views_control, views_figures, views_robots
+from pipeline.http import pages, shapes, shapes_daemon, views, views_control, views_figures, views_robots
 from pipeline.http.deps import Route
 from pipeline.http.layers import MEDIA_TYPES
 from pipeline.http.openapi import WRONG_FIELD
@@ -102,34 +102,34 @@ ROUTES: tuple[Route, ...] = (
         query=frozenset({"status", "q", "since", "limit", "cursor"}),
         answers={200: (shapes.TaskPage,)},
     ),
-    Route("GET", "/api/queue", views_figures.queue, answers={200: (shapes.Queue,)}),
-    Route("GET", "/api/gpu", views_figures.gpu, answers={200: (shapes.Devices,)}),
-    Route("GET", "/api/metrics", views_figures.metrics, answers={200: (shapes.Metrics,)}),
-    Route("GET", "/api/robots", views_robots.robot_list, answers={200: (shapes.Robots,)}),
+    Route("GET", "/api/queue", views_figures.queue, answers={200: (shapes_daemon.Queue,)}),
+    Route("GET", "/api/gpu", views_figures.gpu, answers={200: (shapes_daemon.Devices,)}),
+    Route("GET", "/api/metrics", views_figures.metrics, answers={200: (shapes_daemon.Metrics,)}),
+    Route("GET", "/api/robots", views_robots.robot_list, answers={200: (shapes_daemon.Robots,)}),
     Route(
         "POST",
         "/api/robots/{name}/test",
         views_robots.robot_test,
-        answers={200: (shapes.RobotTest,)},
+        answers={200: (shapes_daemon.RobotTest,)},
         refusals=(NotFound,),
     ),
     Route(
         "POST",
         "/api/robots/{name}/resume",
         views_robots.robot_resume,
-        answers={200: (shapes.Robot,)},
+        answers={200: (shapes_daemon.Robot,)},
         refusals=(NotFound,),
     ),
-    Route("GET", "/livez", views.livez, query=None, public=True, answers={200: (shapes.Alive,)}),
+    Route("GET", "/livez", views.livez, query=None, public=True, answers={200: (shapes_daemon.Alive,)}),
     Route(
         "GET",
         "/readyz",
         views.readyz,
         query=None,
         public=True,
-        answers={200: (shapes.Readiness,), 503: (shapes.Readiness,)},
+        answers={200: (shapes_daemon.Readiness,), 503: (shapes_daemon.Readiness,)},
     ),
-    Route("GET", "/version", views.version, query=None, public=True, answers={200: (shapes.Version,)}),
+    Route("GET", "/version", views.version, query=None, public=True, answers={200: (shapes_daemon.Version,)}),
     Route(
         "GET",
         "/openapi.json",
