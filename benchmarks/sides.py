@@ -75,7 +75,7 @@ async def warm_daemon(model: Path, *, at_once: int = 4, **transcribe: object) ->
             download={"allow_hosts": [site.address], "max_duration_s": 86_400},
             concurrent={"max_workers": at_once, "queue_size": 100},
             scheduler={"max_tasks_per_gpu": at_once},
-            transcribe={"model": str(model), **transcribe},
+            transcribe={"model": str(model), "language": "en", **transcribe},  # as the bare loops are told
             log={"level": "info"},
         )
         with daemon:
