@@ -17,7 +17,7 @@ run: .venv/run ## the daemon in the foreground, with config.json
 	@exec $(BIN)/python run_daemon.py
 
 test: .venv/test check ## all checks and all tests
-	@$(BIN)/python -m pytest -q -n 3 --maxschedchunk 1
+	@$(BIN)/python -m pytest -q -n 4 --maxschedchunk 1
 
 check: .venv/test ## linters, types, import contracts
 	@$(BIN)/ruff check .

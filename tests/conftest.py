@@ -41,10 +41,19 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     config.stash[_TURNS].close()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests that run alone: later they would have to wait for all others to end, and others for them."""
+    items.sort(key=_runs_beside_others)
+
+
+def _runs_beside_others(item: pytest.Item) -> bool:
+    return item.get_closest_marker("alone") is None
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Wait for the turn of a test, before its time begins to count."""
-    with item.config.stash[_TURNS].turn(alone=item.get_closest_marker("alone") is not None):
+    with item.config.stash[_TURNS].turn(alone=not _runs_beside_others(item)):
         return (yield)
 
 
