@@ -120,6 +120,8 @@ def prepare(conn: sqlite3.Connection, path: Path, migrations: Sequence[str] = MI
         _use_journal(conn, path)
         _migrate(conn, path, migrations)
         conn.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+        # What a savepoint may have to take back is small. In a file it could outlive a kill, and fail on a full disk.
+        conn.execute("PRAGMA temp_store = MEMORY")
 
 
 def _check(conn: sqlite3.Connection, path: Path) -> None:

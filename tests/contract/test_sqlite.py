@@ -199,11 +199,34 @@ async def test_failed_migration_leaves_the_file_as_it_was(path: Path) -> None:
         assert [] == conn.execute("SELECT name FROM sqlite_schema WHERE name = 'half'").fetchall()
 
 
+def test_no_temporary_file_that_could_outlive_a_kill(path: Path) -> None:
+    """However much a savepoint may have to take back, SQLite keeps it in no file."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as conn:
+        _file.prepare(conn, path)
+        conn.execute("CREATE TABLE page (content TEXT)")
+        conn.executemany("INSERT INTO page VALUES (?)", [("x" * 3000,)] * 100)
+        conn.execute("BEGIN IMMEDIATE")
+        conn.execute("SAVEPOINT unit")
+        conn.execute("UPDATE page SET content = upper(content)")
+        opened = {file.readlink().name for file in Path("/proc/self/fd").iterdir() if file.is_symlink()}
+        assert [] == [name for name in opened if name.startswith("etilqs")]
+        conn.execute("ROLLBACK TO unit")
+        assert [("x" * 3000,)] == [tuple(row) for row in conn.execute("SELECT DISTINCT content FROM page")]
+
+
 async def test_settings_of_the_connection(path: Path) -> None:
     """The connection is as safe as the settings promise."""
     with closing(sqlite3.connect(path)) as conn:
         _file.prepare(conn, path)
-        names = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout", "trusted_schema", "cell_size_check")
+        names = (
+            "journal_mode",
+            "synchronous",
+            "foreign_keys",
+            "busy_timeout",
+            "trusted_schema",
+            "cell_size_check",
+            "temp_store",
+        )
         expected = {
             "journal_mode": "wal",
             "synchronous": 2,
@@ -211,6 +234,7 @@ async def test_settings_of_the_connection(path: Path) -> None:
             "busy_timeout": 50,
             "trusted_schema": 0,
             "cell_size_check": 1,
+            "temp_store": 2,
         }
         assert expected == {name: conn.execute(f"PRAGMA {name}").fetchone()[0] for name in names}
 
