@@ -256,8 +256,9 @@ def _waiting(outgoing: Outgoing) -> MessageState:
 
 
 def _may_be_closed(outgoing: Outgoing) -> bool:
-    """Whether the run has begun, so that others wait for its end; a notice is one message, with no rest to move."""
-    return outgoing.message.number is not None and not outgoing.begins_run
+    """Whether the run has begun, so that others wait for its end, and none of it can come twice."""
+    numbered = outgoing.message.number is not None
+    return numbered and not outgoing.begins_run and outgoing.state is MessageState.PLANNED
 
 
 def _told(outgoing: Outgoing, robot: str | None) -> dict[str, object]:

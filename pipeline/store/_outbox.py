@@ -40,16 +40,16 @@ def copy_latest_runs(conn: sqlite3.Connection, task_id: str, now: float) -> None
 
 
 def close_run(conn: sqlite3.Connection, message_id: int, continuation: Message, now: float) -> bool:
-    """Move a run's unsent messages behind all other runs of its robot, ``continuation`` before them."""
-    closed = conn.execute(SQL["run_of_unsent"], {"id": message_id}).fetchone()
+    """Move a run's planned messages behind all other runs of its robot, ``continuation`` before them."""
+    closed = conn.execute(SQL["run_of_planned"], {"id": message_id}).fetchone()
     if closed is None:
         return False
     run_id = closed["run_id"]
     rest = conn.execute(SQL["insert_rest"], {"run_id": run_id, "now": now}).fetchone()
     own = {"run_id": rest["id"], "robot": rest["robot"], "now": now}
     conn.execute(SQL["insert_message"], _rows.columns_of_message(continuation) | own)
-    conn.execute(SQL["copy_rest"], {"run_id": run_id, "rest_id": rest["id"], "now": now})
-    conn.execute(SQL["drop_rest"], {"run_id": run_id})
+    conn.execute(SQL["copy_planned"], {"run_id": run_id, "rest_id": rest["id"], "now": now})
+    conn.execute(SQL["drop_planned"], {"run_id": run_id})
     return True
 
 

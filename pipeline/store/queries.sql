@@ -250,7 +250,8 @@ SELECT max(run.id) AS id, run.robot
  WHERE run.task_id = :task_id AND message.state <> 'planned'
  GROUP BY coalesce(run.continues, run.id)
 HAVING count(message.number) > 0
-   AND sum(message.number = message.total AND message.state IN ('sent', 'refused')) = 0;
+   AND sum(message.number = message.total AND message.state IN ('sent', 'refused')) = 0
+   AND sum(message.kind = 'notice' AND message.state <> 'in_doubt') = 0; -- closed by an earlier cancel
 
 -- name: drop_unsent
 DELETE FROM message
@@ -271,22 +272,22 @@ SELECT :run_id, message.robot, number, total, kind, format, text, content, bytes
  WHERE run.task_id = :task_id AND coalesce(run.continues, run.id) = :from_run AND number IS NOT NULL
  ORDER BY number;
 
--- name: run_of_unsent
-SELECT run_id FROM message WHERE id = :id AND state IN ('planned', 'in_doubt');
+-- name: run_of_planned
+SELECT run_id FROM message WHERE id = :id AND state = 'planned';
 
 -- name: insert_rest
 INSERT INTO run (task_id, robot, made_at, continues)
 SELECT task_id, robot, :now, coalesce(continues, id) FROM run WHERE id = :run_id
 RETURNING id, robot;
 
--- name: copy_rest
-INSERT INTO message (run_id, robot, number, total, kind, format, text, content, bytes, state, doubted, changed_at)
-SELECT :rest_id, robot, number, total, kind, format, text, content, bytes, state, doubted, :now
-  FROM message WHERE run_id = :run_id AND state IN ('planned', 'in_doubt')
+-- name: copy_planned
+INSERT INTO message (run_id, robot, number, total, kind, format, text, content, bytes, state, changed_at)
+SELECT :rest_id, robot, number, total, kind, format, text, content, bytes, state, :now
+  FROM message WHERE run_id = :run_id AND state = 'planned'
  ORDER BY id;
 
--- name: drop_rest
-DELETE FROM message WHERE run_id = :run_id AND state IN ('planned', 'in_doubt');
+-- name: drop_planned
+DELETE FROM message WHERE run_id = :run_id AND state = 'planned';
 
 -- name: lanes
 SELECT robot, count(*) AS unsent FROM message

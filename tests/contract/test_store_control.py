@@ -121,6 +121,18 @@ async def test_messages_go_out_once_more_unchanged(store: TaskStore) -> None:
         await complete(store, "a")
 
 
+async def test_a_run_is_closed_once(store: TaskStore) -> None:
+    """A task that is begun anew and ended once more says nothing of a run that was closed the first time."""
+    await compose(store, "a", run("a1", "a2", robot="r"))
+    await send(store, "r")
+    assert await end(store, "a")
+    await send(store, "r")
+    assert await again(store, "a")
+    assert await end(store, "a")
+    assert ["a1", "cancelled"] == await texts(store, "a")
+    assert await store.next_message("r") is None
+
+
 async def test_a_closed_run_is_one_run_to_its_owner(store: TaskStore) -> None:
     """A run whose rest was moved is closed by one notice, behind what readers have seen last, and sent again whole."""
     continued = Message(None, None, Kind.CONTINUATION, "text", "continued")
