@@ -55,7 +55,7 @@ from pipeline.store.sqlite import SqliteStore
 from pipeline.systemd import tell_systemd
 from pipeline.text_lane import TextLane
 from pipeline.workers import Throttle, Workers
-from stages import ROUTE
+from stages.route import ROUTE
 from stages.channels.inbox import Inbox
 from stages.channels.wecom import WecomRobot
 

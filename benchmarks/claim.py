@@ -18,7 +18,7 @@ from pipeline.store import _file, _tasks
 from pipeline.store._timers import Timers
 from pipeline.store.sqlite import SqliteStore
 from pipeline.task_store import NewTask
-from stages import ROUTE
+from stages.route import ROUTE
 from tests.contract.examples import task
 
 FEW, MANY, OWNERS = 100, 10_000, 10

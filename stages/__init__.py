@@ -1,17 +1,4 @@
-"""The stages of one video, in order: two explicit tuples, nothing found by magic."""
+"""What is done with one video, stage by stage; ``stages.route`` puts them in order.
 
-from stages.compose import Compose
-from stages.decode import Decode
-from stages.download import Download
-from stages.proofread import Proofread
-from stages.resolve import Resolve
-from stages.summarize import Summarize
-from stages.transcribe import Transcribe
-
-MEDIA = (Resolve(), Download(), Decode(), Transcribe())
-"""From an address to a transcript."""
-
-TEXT = (Proofread(), Summarize(), Compose())
-"""From a transcript to a run of messages."""
-
-ROUTE = (*MEDIA, *TEXT)
+This file imports nothing: programs that children run lie in this package, and none of them needs all of it.
+"""

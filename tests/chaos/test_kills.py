@@ -22,7 +22,7 @@ from tests.daemon import Client
 pytestmark = pytest.mark.timeout(3600)
 
 IN_FLIGHT = 20
-MOST_EVENTS = 60
+MOST_EVENTS = 40
 """A life ends after so many requests at the fakes at most, or after so many seconds."""
 LONGEST_LIFE_S = 12.0
 EARLY = 0.2

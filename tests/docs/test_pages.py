@@ -10,7 +10,7 @@ from pipeline.http.deps import Route
 from pipeline.http.routes import ROUTES
 from pipeline.http.schema import MetadataBody, OptionsBody, ProcessingOptionsBody, SubmitBody
 from pipeline.ports import StageWork
-from stages import ROUTE
+from stages.route import ROUTE
 from tests.docs.pages import ROOT, anchors, inline_code, links, page, page_names, sections
 
 DECISIONS = sorted(path.name for path in (ROOT / "docs/decisions").iterdir())

@@ -3,7 +3,7 @@
 from hypothesis import given, strategies as st
 
 from pipeline.core.progress import ALMOST, Reading, measure
-from stages import ROUTE
+from stages.route import ROUTE
 
 
 @given(st.lists(st.tuples(st.integers(0, len(ROUTE) - 1), st.floats(0, 1)), min_size=2, max_size=2))
