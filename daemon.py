@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gc
 import os
 import secrets
 import signal
@@ -55,9 +56,9 @@ from pipeline.store.sqlite import SqliteStore
 from pipeline.systemd import tell_systemd
 from pipeline.text_lane import TextLane
 from pipeline.workers import Throttle, Workers
-from stages.route import ROUTE
 from stages.channels.inbox import Inbox
 from stages.channels.wecom import WecomRobot
+from stages.route import ROUTE
 
 log = structlog.get_logger()
 
@@ -72,6 +73,7 @@ def serve(load: LoadSettings, recognizer: str = ASR_HOST) -> int:
         load: reads the configuration, now and whenever it is to be read again.
         recognizer: the module that runs as each device's process and speaks the protocol of ``asr_host``.
     """
+    gc.disable()  # until every part is made: nothing of them is ever garbage
     settings = load()
     with DataFolder(settings.storage.dir) as folder:
         for secret in secrets_of(settings):
@@ -142,6 +144,10 @@ async def _run(settings: Settings, load: LoadSettings, folder: DataFolder, keyri
 
     reload = Reload(live, lambda: _with_model(load(), devices), adopt, watch, reload_asked)
     workers = Workers(house, engine, settle_rest=dispatcher.settle_rest)
+
+    # A full collection would go through 110,000 objects of libraries: 55 ms in which no request is answered.
+    gc.freeze()
+    gc.enable()
 
     try:
         await store.open()

@@ -14,9 +14,9 @@ from pipeline.core.retry import RetryPolicy
 from pipeline.core.task import Artifacts, Failure, MediaFile, MediaInfo, Stage, Status
 from pipeline.failures import DecodeTimeout
 from pipeline.ports import ChildTimeout
-from stages.route import ROUTE
 from stages._sound import LEAST_LIMIT_S, LIMIT_SHARE, STALL_S
 from stages.decode import Decode
+from stages.route import ROUTE
 from tests.contract.examples import NOW, task
 
 LENGTH_S = 1000.0
