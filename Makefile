@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 # What tests and benchmarks load in their own processes does not report to its maker; the daemon sees to its own.
 export ORT_DISABLE_TELEMETRY := 1
+# Compiled code is kept, whatever the shell says: the tests start the daemon some three hundred times.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo run test check chaos soak bench format docs lock model model-check clean
