@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 # What tests and benchmarks load in their own processes does not report to its maker; the daemon sees to its own.
 export ORT_DISABLE_TELEMETRY := 1
-# Compiled code is kept, whatever the shell says: the tests start the daemon some three hundred times.
+# Compiled code is kept, whatever the shell says: the tests start the daemon again and again.
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
