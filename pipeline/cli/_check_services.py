@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pipeline.cli._finding import Finding, error, fine, warning
-from pipeline.config import LlmSettings, Settings, exposure, not_in_effect
+from pipeline.config import LlmSettings, Settings, exposure, is_loopback_host, not_in_effect
 from pipeline.engine import model_fetch
 from pipeline.engine.devices import find_devices
 from pipeline.engine.models import local_folder, resolve_auto
@@ -96,7 +96,10 @@ def _list_models(llm: LlmSettings) -> set[str]:
     key = llm.api_key.get_secret_value()
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     request = urllib.request.Request(f"{llm.base_url.rstrip('/')}/models", headers=headers)  # noqa: S310 - http(s), checked
-    with urllib.request.urlopen(request, timeout=ANSWER_S) as answer:  # noqa: S310 - as above
+    # As the daemon does it: a proxy of the environment leads out of this machine.
+    is_local = is_loopback_host(urlsplit(llm.base_url).hostname or "")
+    opener = urllib.request.build_opener(*([urllib.request.ProxyHandler({})] if is_local else []))
+    with opener.open(request, timeout=ANSWER_S) as answer:
         said: Any = json.load(answer)
     try:
         return {model["id"] for model in said["data"]}

@@ -25,7 +25,7 @@ class Judged:
 
 
 def judge(
-    tree: Mapping[str, Any], environ: Mapping[str, str], source_of: Callable[[str], str], unsure: Collection[str]
+    tree: Mapping[str, Any], environ: Mapping[str, str], source_of: Callable[[str], str], unread: Collection[str]
 ) -> Judged:
     """Check the values, then without the wrong ones how the others go together.
 
@@ -33,10 +33,10 @@ def judge(
         tree: the values, by section and key.
         environ: environment variables that may hold secrets.
         source_of: tells for ``section.key`` who set it.
-        unsure: keys that may have been set where it cannot be seen; nothing is said of how they go with others.
+        unread: keys that may have been set where it cannot be seen; nothing is said of how they go with others.
     """
     mistakes: list[str] = []
-    unsure = frozenset(unsure)
+    unsure = frozenset(unread)
     while True:
         try:
             return Judged(Settings.model_validate(tree, context={"environ": environ}), mistakes, unsure)

@@ -46,7 +46,7 @@ def load_settings(
     Raises:
         ConfigInvalid: with everything that is wrong, not only the first.
     """
-    tree, problems, unsure = _file_tree(path)
+    tree, problems, unread = _file_tree(path)
     named, strangers = _named_in(environ)
     problems += strangers
     for key, (_, text) in named.items():
@@ -63,7 +63,7 @@ def load_settings(
             return named[key][0]
         return str(path) if path else "environment or command line"
 
-    judged = judge(tree, environ, source_of, unsure - named.keys() - overrides.keys())
+    judged = judge(tree, environ, source_of, unread - named.keys() - overrides.keys())
     problems += judged.mistakes
     if has_made_tokens is not None and judged.unsure.isdisjoint(_KEYS_OF_EXPOSURE):
         problems += exposure(judged.settings, has_made_tokens)
@@ -77,9 +77,10 @@ def _file_tree(path: Path | None) -> tuple[dict[str, Any], list[str], set[str]]:
     if path is None:
         return {}, [], set()
     try:
-        return *read_config_file(path, {word for key in key_names() for word in key.split(".")}), set()
+        tree, problems = read_config_file(path, {word for key in key_names() for word in key.split(".")})
     except ConfigInvalid as error:
         return {}, list(error.problems), set(key_names())
+    return tree, problems, set()
 
 
 def _named_in(environ: Mapping[str, str]) -> tuple[dict[str, tuple[str, str]], list[str]]:

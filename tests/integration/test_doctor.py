@@ -27,8 +27,13 @@ from tests.fakes.site import Reply, Site
         (Reply(body=b"{}", cut_after=1), "error"),
     ],
 )
-def test_the_answer_of_the_llm_decides(reply: Reply, severity: str) -> None:
-    """A wrong key or no API is an error, an unlisted model a warning; not all can list their models."""
+def test_the_answer_of_the_llm_decides(monkeypatch: pytest.MonkeyPatch, reply: Reply, severity: str) -> None:
+    """A wrong key or no API is an error, an unlisted model a warning; not all can list their models.
+
+    What runs on this machine is asked directly, whatever proxy the environment names for others.
+    """
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
     with running(Site()) as site:
         site.serve("/v1/models", reply)
         settings = Settings.model_validate(
