@@ -76,9 +76,7 @@ def written(tmp_path: Path) -> Callable[[str | bytes], Path]:
     return write
 
 
-def problems_of(
-    path: Path | None, environ: Mapping[str, str] = NO_ENVIRONMENT, **more: Any
-) -> list[str]:
+def problems_of(path: Path | None, environ: Mapping[str, str] = NO_ENVIRONMENT, **more: Any) -> list[str]:
     """Load settings that must be refused, and give the problems that were named."""
     with pytest.raises(ConfigInvalid) as refused:
         load_settings(path, environ=environ, **more)
