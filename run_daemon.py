@@ -65,9 +65,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     overrides = {key: value for key, value in given.items() if value is not None}
     file = commands.config_file(arguments.config)
     if file is None:
-        print(
-            f"no {commands.CONFIG} here: everything has its default / 此处没有该文件，全部使用默认值", file=sys.stderr
-        )
+        print(f"no {commands.CONFIG} here: everything has its default / 没有该文件，使用默认值", file=sys.stderr)
 
     def load() -> Settings:
         # A file that was there at the start is missed if it is gone when it is to be read again.

@@ -61,9 +61,8 @@ def _keys_of(details: ErrorDetails) -> tuple[str, ...]:
 
 def _line(details: ErrorDetails, tree: Mapping[str, Any], source_of: Callable[[str], str]) -> str:
     if keys := _keys_of(details):
-        return (
-            f"{keys[0]} ({source_of(keys[0])}): expected {details['ctx']['english']} · 应为 {details['ctx']['chinese']}"
-        )
+        english, chinese = details["ctx"]["english"], details["ctx"]["chinese"]
+        return f"{keys[0]} ({source_of(keys[0])}): expected {english} · 应为 {chinese}"
     place, value = _found(details["loc"], tree)
     if details["type"] == "missing":
         place = (*place, details["loc"][-1])
