@@ -38,6 +38,7 @@ from pipeline.engine.batcher import Batcher, Tally
 from pipeline.engine.cublas import load_cublas
 from pipeline.engine.job import Gone, Job, told
 from pipeline.engine.whisper import Whisper, supported
+from pipeline.host import cores
 from pipeline.zygote import emit
 
 NICENESS = 10
@@ -97,7 +98,7 @@ def _answer(connection: socket.socket, models: Models, batcher: Batcher) -> None
             return
         try:
             job = Job(whisper, batcher, request)
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001 - a recording that cannot be begun must not end the others
             _say(connection, {"error": "failed", "detail": str(error)})
             return
         threading.Thread(target=job.prepare, daemon=True).start()
@@ -134,7 +135,7 @@ def main(socket_path: str, device: str, batch_size: int) -> None:
     os.nice(NICENESS)
     if device != "cpu":
         load_cublas()
-    workers = (os.cpu_count() or 1) if device == "cpu" else 1
+    workers = cores() if device == "cpu" else 1
     models, batcher = Models(device), Batcher(batch_size, workers, on_rest=_say_what_was_done)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(socket_path)

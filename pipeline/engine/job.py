@@ -73,7 +73,7 @@ class Decoding:
 
     @property
     def key(self) -> tuple[object, ...]:
-        return self.owner.whisper, len(self.owner.before), len(self.tries)
+        return self.owner.whisper, len(self.owner.prompt), len(self.tries)
 
     def run(self, batch: Sequence[Decoding]) -> None:
         whisper = self.owner.whisper
@@ -82,8 +82,7 @@ class Decoding:
             sound = whisper.encode(sound)
             for piece, language in zip(batch, whisper.detect(sound), strict=True):
                 piece.owner.take_language(language)
-        prompts = [whisper.prompt(piece.owner.language, piece.owner.before) for piece in batch]
-        heard = whisper.decode(sound, prompts, TEMPERATURES[len(self.tries)])
+        heard = whisper.decode(sound, [piece.owner.prompt for piece in batch], TEMPERATURES[len(self.tries)])
         for piece, one in zip(batch, heard, strict=True):
             piece.tries.append(one)
             piece.owner.take(piece)
@@ -141,8 +140,7 @@ class Job:
         self._batcher = batcher
         self._request = request
         self._recording = Recording(Path(request["pcm_path"]), request["resume_after_s"], self._await_sound)
-        self.before = whisper.before(said_before=request["prompt"], hotwords=request["hotwords"])
-        """The tokens that stand before every chunk's text."""
+        self._before = whisper.before(said_before=request["prompt"], hotwords=request["hotwords"])
         self._language: str | None = whisper.language or request["language"]
         self._sequential: bool = request["sequential"]
         self._slots: deque[Slot] = deque()
@@ -164,6 +162,11 @@ class Job:
     def needs_language(self) -> bool:
         """Whether the language is still to be told, by the first chunk."""
         return self._language is None
+
+    @property
+    def prompt(self) -> tuple[int, ...]:
+        """The tokens that stand before every chunk's text; as many while the language is not known."""
+        return self.whisper.prompt(self._language or "en", self._before)
 
     @property
     def left(self) -> float:

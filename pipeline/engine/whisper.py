@@ -6,7 +6,6 @@ last timestamp is kept, and a doubtful chunk is decoded again at a higher temper
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -22,6 +21,7 @@ from faster_whisper.vad import VadOptions, get_speech_timestamps
 
 from pipeline.core.transcript import Word
 from pipeline.engine.heard import Aligned, Heard, Sentence, split, up_to_last_end
+from pipeline.host import cores
 
 BEAMS = 5
 MOST_TOKENS = 224
@@ -72,7 +72,7 @@ class Whisper:
             compute_type=compute_type,
             # One-thread workers: two threads inside one worker are slower than two workers for small matrices.
             cpu_threads=1 if on_cpu else 0,
-            num_workers=(os.cpu_count() or 1) if on_cpu else 1,
+            num_workers=cores() if on_cpu else 1,
             local_files_only=True,
         )
         self.compute_type = compute_type
