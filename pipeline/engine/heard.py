@@ -106,11 +106,7 @@ def up_to_last_end(tokens: Sequence[int], first_timestamp: int) -> tuple[tuple[i
     Returns:
         The other tokens, and when that sentence ends, in seconds; none and 0 if no sentence ends.
     """
-    ends = (
-        place
-        for place in range(len(tokens) - 1, 0, -1)
-        if tokens[place] >= first_timestamp > tokens[place - 1]
-    )
+    ends = (place for place in range(len(tokens) - 1, 0, -1) if tokens[place] >= first_timestamp > tokens[place - 1])
     last = next(ends, None)
     if last is None:
         return (), 0.0

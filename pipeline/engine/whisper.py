@@ -142,7 +142,7 @@ class Whisper:
             return_no_speech_prob=True,
             **way,
         )
-        most = min(self._most_tokens, places - len(prompts[0]))  # CTranslate2 does not write more
+        most = min(self._most_tokens, places + 1 - len(prompts[0]))  # CTranslate2 does not write more
         return [self._heard(result, most) for result in results]
 
     def _heard(self, result: Any, most: int) -> Heard:  # noqa: ANN401 - CTranslate2's

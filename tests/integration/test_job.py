@@ -73,20 +73,17 @@ def engine() -> Engine:
 
 def test_to_tell_the_language_nothing_is_heard_twice(engine: Engine, tmp_path: Path) -> None:
     """The first chunk tells it while it is heard: the device does as much as if the language had been named."""
-    sound = record(tmp_path, media.story(5, 10))
-    done = []
-    for language in ("en", None):
-        seen = len(engine.tallies.items())
-        lines = engine.hear(sound, language=language)
-        assert "en" == lines[-1]["language"]
-        done.append(engine.tallies.wait(lambda tallies: len(tallies) > seen, WITHIN_S)[seen])
-    named, told = done
+    sound = record(tmp_path, media.story(5, 6))
+    before = len(engine.tallies.items())
+    heard = [engine.hear(sound, language=language) for language in ("en", None)]
+    assert ["en", "en"] == [lines[-1]["language"] for lines in heard]
+    named, told = engine.tallies.wait(lambda tallies: len(tallies) == before + 2, WITHIN_S)[before:]
     assert named.pieces == told.pieces > 1
 
 
 def test_recordings_that_are_heard_together_have_each_its_own_language(engine: Engine, tmp_path: Path) -> None:
     """Nobody named one, and both are heard as well as alone."""
-    spoken = {language: media.story(5, 10, language) for language in ("en", "zh")}
+    spoken = {language: media.story(5, 5, language) for language in ("en", "zh")}
     sounds = [record(tmp_path, sentences, language) for language, sentences in spoken.items()]
     with ThreadPoolExecutor() as pool:
         heard = list(pool.map(lambda sound: engine.hear(sound, language=None), sounds))
@@ -96,9 +93,9 @@ def test_recordings_that_are_heard_together_have_each_its_own_language(engine: E
 
 
 @pytest.mark.parametrize("word_times", [False, True])
-def test_a_text_that_is_too_long_to_be_written_at_once_is_heard_in_parts(tmp_path: Path, word_times: bool) -> None:
+def test_a_text_that_is_too_long_to_be_written_at_once_is_heard_in_parts(tmp_path: Path, *, word_times: bool) -> None:
     """Nothing of it is lost or doubled, and its times follow each other."""
-    spoken = media.story(5, 10)
+    spoken = media.story(5, 7)
     lines = Engine(FEW_TOKENS).hear(record(tmp_path, spoken), word_times=word_times)
     assert error_rate(media.text_of(spoken), text_of(lines), "en") <= WORST
     edges = [edge for line in lines[:-1] for start, end, _, _ in line["segments"] for edge in (start, end)]
@@ -109,10 +106,10 @@ def test_a_text_that_is_too_long_to_be_written_at_once_is_heard_in_parts(tmp_pat
 
 @pytest.mark.parametrize("sequential", [False, True])
 def test_hotwords_and_a_prompt_of_any_length_leave_room_for_the_text(
-    engine: Engine, tmp_path: Path, sequential: bool
+    engine: Engine, tmp_path: Path, *, sequential: bool
 ) -> None:
     """Both may be longer than what the model can read before a text."""
-    spoken = media.story(5, 40)
+    spoken = media.story(5, 4)
     typed = (media.text_of(spoken) * MOST_TYPED)[:MOST_TYPED]
     lines = engine.hear(record(tmp_path, spoken), hotwords=typed, prompt=typed, sequential=sequential)
     assert lines[-1].get("done"), lines[-1]

@@ -143,9 +143,7 @@ PROCESSORS = {
 @pytest.mark.parametrize(
     ("quota", "expected"), [(50_000, 1), (100_000, 1), (10**9, cores()), ("max", cores()), (-1, cores())]
 )
-def test_the_processors_of_a_container_count(
-    tmp_path: Path, version: str, quota: int | str, expected: int
-) -> None:
+def test_the_processors_of_a_container_count(tmp_path: Path, version: str, quota: int | str, expected: int) -> None:
     """Where a control group allows fewer processors than there are, as many may be kept busy; at least one."""
     listed, limited, files = PROCESSORS[version]
     group = tmp_path / "sys/fs/cgroup" / limited

@@ -72,7 +72,7 @@ def test_a_word_at_the_border_of_windows_is_heard_with_the_silence_before_it(tmp
     pcm = np.concatenate([media.silence(lead_s), begins, media.silence(1.0)])
     whole = find_speech(pcm.astype(np.float32) / 32768)[0]
     frame = 512
-    assert abs(spans_of(chunks_of(tmp_path, pcm))[0].start - whole.start) <= 2 * frame
+    assert spans_of(chunks_of(tmp_path, pcm))[0].start <= whole.start + 2 * frame
 
 
 def test_what_was_said_does_not_wait_for_the_end_of_a_long_silence(tmp_path: Path) -> None:
