@@ -87,10 +87,10 @@ def serve(listener: socket.socket, models: Models, batcher: Batcher) -> None:
 def _answer(connection: socket.socket, models: Models, batcher: Batcher) -> None:
     with connection, contextlib.suppress(Gone):
         with connection.makefile("rb") as lines:
-            line = lines.readline()
-        if not line:
+            asked = lines.readline()
+        if not asked:
             return  # the daemon was told to stop before it could ask
-        request = json.loads(line)
+        request = json.loads(asked)
         try:
             whisper = models.get(request["model_path"], request["compute_types"])
         except Exception as error:  # noqa: BLE001 - the library raises whatever its parsers raise
