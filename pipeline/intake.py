@@ -155,7 +155,7 @@ class Intake:
             IdempotencyConflict: the key stands for another request.
             UrlRefused: an address may not be fetched.
             ModelUnavailable: the model is not named in the configuration.
-            InvalidValue: the robot is not named in the configuration, or there are more than ever fit.
+            InvalidValue: the robot is not named in the configuration.
             QueueFull: nothing was stored; it says when to try again.
             ShuttingDown: the daemon takes no new work.
         """
@@ -165,8 +165,8 @@ class Intake:
         new = [NewTask(task, work_key(task)) for task in (self._task(each, owner) for each in wanted)]
         force = any(each.force for each in wanted)
         match await self._store.add_all(new, room=self._room, force=force, key=key):
-            case NoRoom(unfinished):
-                raise self._no_room(unfinished, len(new))
+            case NoRoom() as full:
+                raise self._no_room(full)
             case Replayed() | KeyTaken() as known:  # the same request, at the same moment
                 return _as_before(known, owner)
             case outcomes:
@@ -296,21 +296,18 @@ class Intake:
             )
         return (name,)
 
-    def _no_room(self, unfinished: int, wanted: int) -> Refusal:
+    def _no_room(self, full: NoRoom) -> QueueFull:
         """Estimate from the latest acceptances: as many places became free in that time as were taken again."""
-        if wanted > self._room:
-            return InvalidValue(
-                f"{wanted} are more than ever fit: concurrent.max_workers + concurrent.queue_size = {self._room}",
-                param="urls",
-            )
-        pace_s = (self._clock() - self._accepted_at[0]) / len(self._accepted_at)
         concurrent = self._settings.concurrent
+        pace_s = (self._clock() - self._accepted_at[0]) / len(self._accepted_at)
+        never = f"{full.new} at once are more than ever fit: max_workers + queue_size = {self._room}"
         return QueueFull(
+            never if full.new > self._room else "",
             retry_after=min(LATEST_S, max(SOONEST_S, math.ceil(pace_s))),
             more={
                 "max_workers": concurrent.max_workers,
                 "queue_size": concurrent.queue_size,
-                "unfinished": unfinished,
+                "unfinished": full.unfinished,
             },
         )
 

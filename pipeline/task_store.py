@@ -43,6 +43,8 @@ class NoRoom:
     """As many tasks are waiting for a transcript as may be."""
 
     unfinished: int
+    new: int
+    """How many more there would be."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,10 +44,10 @@ class Format(StrEnum):
 MEDIA_TYPES = {
     Format.TXT: "text/plain; charset=utf-8",
     Format.MD: "text/markdown; charset=utf-8",
-    Format.SRT: "application/x-subrip",
-    Format.VTT: "text/vtt",
+    Format.SRT: "application/x-subrip; charset=utf-8",
+    Format.VTT: "text/vtt; charset=utf-8",
 }
-"""Of the bare bodies; JSON comes in the envelope."""
+"""Of the bare bodies; JSON comes in the envelope. All name UTF-8: some clients read other texts as Latin-1."""
 
 _SUBTITLES = frozenset({Format.SRT, Format.VTT})
 _TIMELESS = frozenset({Layer.SUMMARY})

@@ -115,7 +115,7 @@ class ProcessingOptionsBody(_Fields):
 
 
 class MetadataBody(_Fields):
-    """What the video is to be called; longer texts are cut."""
+    """What the video is to be called, and for an LLM what it is about; longer texts are cut."""
 
     title: Annotated[str, AfterValidator(_on_one_line), _cut(500)] | None = None
     author: Annotated[str, AfterValidator(_on_one_line), _cut(200)] | None = None

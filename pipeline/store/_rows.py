@@ -34,6 +34,9 @@ PRODUCTS = tuple(field.name for field in fields(Artifacts))
 LISTED_PRODUCTS = ("media", "audio", "transcript")
 """What a list of tasks shows; the others can be long."""
 
+_FULL = 100.0
+"""The percent of a completed task."""
+
 # Adapters are compiled once: making one takes longer than using it a thousand times.
 _ARTIFACTS = TypeAdapter(Artifacts)
 _FAILURE = TypeAdapter(Failure | None)
@@ -165,8 +168,8 @@ def progress_of(row: sqlite3.Row) -> Progress | None:
     """Read how far a task is; None if nothing was measured yet."""
     if row["reading"] is not None:
         return Progress(row["percent"], _READING.validate_json(row["reading"]))
-    if row["percent"] > 0:  # completed before its first reading was stored
-        return Progress(row["percent"], Reading(Stage(row["stage"]), 1.0))
+    if row["percent"] > 0:  # completed before its first reading was stored, or begun again
+        return Progress(row["percent"], Reading(Stage(row["stage"]), fraction=float(row["percent"] == _FULL)))
     return None
 
 

@@ -87,7 +87,7 @@ def add_all(
             fresh.append(each)
     unfinished = conn.execute(SQL["count_unfinished"]).fetchone()[0]
     if fresh and unfinished + len(fresh) > room:
-        return NoRoom(unfinished)
+        return NoRoom(unfinished, len(fresh))
     for each in fresh:
         _insert(conn, route, each)
     if key:
@@ -259,7 +259,8 @@ def send_again(conn: sqlite3.Connection, route: Route, settled: Settled, *, expe
 
 
 def _begin_percent_again(conn: sqlite3.Connection, route: Route, task: Task) -> None:
-    conn.execute(SQL["reset_percent"], {"id": task.id})
+    """Take back the 100 percent of a task that was completed; any other goes on from where it was."""
+    conn.execute(SQL["begin_percent_again"], {"id": task.id})
     _place(conn, route, task.id)
 
 

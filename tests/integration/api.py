@@ -175,6 +175,7 @@ async def running(
     folder: Path,
     *,
     body_timeout_s: float = 15.0,
+    let_go_s: float = 0.2,
     channels: Mapping[str | None, Channel] | None = None,
     **sections: dict[str, object],
 ) -> AsyncIterator[Api]:
@@ -190,7 +191,7 @@ async def running(
     bridge = Bridge(asyncio.get_running_loop(), watch.give_up)
     house = House(bridge, store, Zygote((), Roster(folder / "processes")), live, lambda _task_id, _reading: None)
     intake = Intake(store, live, hints.append, house.work_folder)
-    control = Control(house, Executor(house, ()), ROUTE, bus, lambda: hints.append(""))
+    control = Control(house, Executor(house, ()), ROUTE, bus, lambda: hints.append(""), let_go_s=let_go_s)
     outbox = Outbox(store, channels or {}, live, watch, _nothing_to_finish)
     slots: list[int] = []
     shelf = ModelShelf(bridge, house.zygote, ModelRecord(folder), house.stop, nothing)

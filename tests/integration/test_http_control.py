@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
 from pipeline.core.messages import MessageState
 from pipeline.core.task import Lane
-from tests.integration.api import SPEECH, Api, Life
+from tests.integration.api import SOON_S, SPEECH, Api, Life, running
 
 
 async def state(api: Api, task_id: str) -> dict[str, object]:
@@ -110,13 +111,20 @@ async def test_a_failed_task_starts_again_with_fresh_attempts(api: Api) -> None:
     await life.claimed()
 
 
-async def test_a_cancelled_task_starts_again_once_its_worker_has_let_go(api: Api) -> None:
-    """A cancelled task starts again once its worker has let go of it: two never work on it at the same time."""
+async def test_a_cancelled_task_starts_again_once_its_worker_has_let_go(api: Api, tmp_path: Path) -> None:
+    """A retry right after a cancel waits for the worker to let go; of one that never does it is a conflict."""
     life = await Life(api, await api.submitted()).claimed()
     await post(api, life.task_id, "cancel")
     assert (409, "conflict") == await post(api, life.task_id, "retry")
-    await api.store.release(life.task_id)
-    assert (202, None) == await post(api, life.task_id, "retry")
+    async with running(tmp_path / "patient", let_go_s=SOON_S) as patient:
+        life = await Life(patient, await patient.submitted()).claimed()
+        await post(patient, life.task_id, "cancel")
+        retry = asyncio.create_task(post(patient, life.task_id, "retry"))
+        await asyncio.wait({retry}, timeout=0.2)
+        assert not retry.done()
+        await patient.store.release(life.task_id)
+        assert (202, None) == await retry
+        assert "retrying" == (await state(patient, life.task_id))["status"]
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,15 @@ def test_orders_tell_parts_from_the_whole() -> None:
     assert "at most 7 lines" in summarize().system
 
 
+def test_description_of_the_caller_is_told() -> None:
+    """What a caller says of the video, which may hold names that are heard in it, is data like its title, and cut."""
+    told = replace(TASK, options=replace(TASK.options, description="With Ada\nand Grace. " + "x" * 5000))
+    question = proofread(task=told)
+    assert "With Ada and Grace. xxx" in question.user
+    assert len(question.user) < 1500
+    assert "Ada" not in question.system
+
+
 def test_missing_names_are_left_out() -> None:
     """A video without title and author is asked about without them."""
     question = _prompts.proofread(TASK, Artifacts(), "你好", language="zh", glossary=(), strict=False)
