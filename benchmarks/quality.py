@@ -1,4 +1,4 @@
-"""How well an hour is heard, beside faster-whisper's own batches: many pauses, noise, and the borders of seven windows.
+"""How well an hour is heard, beside faster-whisper's own batches: many pauses, noise, and thirty borders of windows.
 
 The same recording, model and number type; the library is a program of its own (``python -m benchmarks.quality MODEL
 FILE`` prints its segments), so that its memory is not counted here.

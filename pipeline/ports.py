@@ -45,7 +45,7 @@ class Recognition:
     prompt: str | None
     resume_after_s: float
     sequential: bool = False
-    """Without batches, each window knowing the text before it."""
+    """Without batches, each stretch knowing the text before it."""
     word_times: bool = False
 
 

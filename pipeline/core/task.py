@@ -103,7 +103,7 @@ class Options:
     hotwords: str | None = None
     prompt: str | None = None
     sequential: bool = False
-    """Recognize one window after the other, each with the text before it, instead of many at once."""
+    """Recognize one stretch after the other, each with the text before it, instead of many at once."""
     word_times: bool = False
     proofread: bool = True
     summarize: bool = True

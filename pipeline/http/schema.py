@@ -104,7 +104,7 @@ class OptionsBody(_Fields):
     word_times: bool = False
     """Give every segment of the layer ``raw`` its words with their times."""
     sequential: bool = False
-    """Recognize one window after the other, each with the text before it: slower, and at times more consistent."""
+    """Recognize one stretch after the other, each with the text before it: slower, and at times more consistent."""
 
 
 class ProcessingOptionsBody(_Fields):

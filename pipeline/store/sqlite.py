@@ -43,7 +43,7 @@ from pipeline.task_store import (
 
 
 class SqliteStore:
-    """Tasks, their products and their messages in one file; see ``ports.TaskStore`` for what each method promises."""
+    """Tasks, their products and their messages in one file; ``task_store.TaskStore`` says what each method promises."""
 
     def __init__(self, path: Path, route: Sequence[Step], boot_id: str, clock: Clock | None = None) -> None:
         """Know the file; ``open`` touches it.
