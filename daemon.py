@@ -35,7 +35,8 @@ from pipeline.engine.model_record import ModelRecord
 from pipeline.engine.models import ModelShelf, Stock, resolve_auto
 from pipeline.errors import ConfigInvalid, DataFolderUnusable
 from pipeline.events import EventBus
-from pipeline.executor import Executor, House
+from pipeline.executor import Executor
+from pipeline.house import House
 from pipeline.heartbeat import Heartbeat
 from pipeline.http.deps import Deps, Missing
 from pipeline.http.server import HttpServer

@@ -12,7 +12,8 @@ from pipeline.core.lifecycle import Settled, Step, cancel, redeliver, retry
 from pipeline.core.notices import cancelled_notice
 from pipeline.core.task import Artifacts, Status, Task
 from pipeline.events import EventBus
-from pipeline.executor import Executor, House
+from pipeline.executor import Executor
+from pipeline.house import House
 from pipeline.refusals import Conflict, InvalidValue, NotFound
 
 AUTO = "auto"

@@ -25,7 +25,7 @@ from pipeline.engine.fleet import Fleet
 from pipeline.engine.local import LocalEngine
 from pipeline.engine.models import ModelShelf, Stock
 from pipeline.events import EventBus
-from pipeline.executor import House
+from pipeline.house import House
 from pipeline.failures import SourceRateLimited, StageFailed
 from pipeline.service import Watch
 from pipeline.task_store import TaskStore, Waiter

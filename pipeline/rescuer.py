@@ -11,7 +11,7 @@ from pipeline.core.lifecycle import Step, rescue
 from pipeline.core.notices import failure_runs
 from pipeline.core.task import Artifacts, Status, Task
 from pipeline.events import EventBus
-from pipeline.executor import House
+from pipeline.house import House
 
 
 class Rescuer:

@@ -23,7 +23,7 @@ from pipeline.core.service_record import ServiceRecord
 from pipeline.core.task import Task
 from pipeline.engine.device_host import Died, News, Process, RanOut, Served, Shelf
 from pipeline.engine.memory_book import MemoryBook
-from pipeline.executor import House
+from pipeline.house import House
 from pipeline.failures import DiskFull
 from pipeline.ports import DeviceProbe
 from pipeline.refusals import DbBusy

@@ -26,7 +26,8 @@ from pipeline.dispatcher import Dispatcher, Wakers
 from pipeline.engine.fleet import Fleet
 from pipeline.engine.models import Stock
 from pipeline.events import EventBus
-from pipeline.executor import Executor, House
+from pipeline.executor import Executor
+from pipeline.house import House
 from pipeline.intake import Accepted, Intake, Submission
 from pipeline.outbox import Outbox
 from pipeline.ports import Made, Receipt

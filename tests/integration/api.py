@@ -43,7 +43,8 @@ from pipeline.engine.fleet import Fleet
 from pipeline.engine.model_record import ModelRecord
 from pipeline.engine.models import ModelShelf
 from pipeline.events import EventBus, Watch as TaskWatch
-from pipeline.executor import Executor, House
+from pipeline.executor import Executor
+from pipeline.house import House
 from pipeline.http.deps import Deps, Missing
 from pipeline.http.server import HttpServer
 from pipeline.intake import Intake

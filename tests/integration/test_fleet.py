@@ -21,7 +21,7 @@ from pipeline.core.task import Lane, Options, Priority, Task
 from pipeline.engine.device_host import Died, Process, RanOut, Served
 from pipeline.engine.fleet import Fleet
 from pipeline.engine.models import BUNDLED
-from pipeline.executor import House
+from pipeline.house import House
 from pipeline.roster import Roster
 from pipeline.service import Watch
 from pipeline.store.sqlite import SqliteStore
