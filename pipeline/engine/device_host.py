@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import structlog
 
 from pipeline.bridge import StopSignal
-from pipeline.child import Program
+from pipeline.program import Program
 from pipeline.config import Settings
 from pipeline.core.device import Device
 from pipeline.core.memory import compute_types
