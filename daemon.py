@@ -43,7 +43,8 @@ from pipeline.http.server import HttpServer
 from pipeline.intake import Intake
 from pipeline.keyring import Keyring
 from pipeline.llm import Llm
-from pipeline.log import hide, set_level, set_up
+from pipeline.log import set_level, set_up
+from pipeline.redaction import hide
 from pipeline.monitor import Monitor
 from pipeline.outbox import Outbox
 from pipeline.ports import Channel
