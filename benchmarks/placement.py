@@ -19,7 +19,7 @@ from pipeline.core.task import Artifacts, Audio, Lane, MediaFile, MediaInfo, Opt
 from pipeline.store import _file, _tasks
 from pipeline.store._timers import Timers
 from pipeline.store.sqlite import SqliteStore
-from pipeline.task_store import NewTask
+from pipeline.core.admission import NewTask
 from stages.route import ROUTE
 from tests.contract.examples import task
 

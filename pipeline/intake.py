@@ -39,17 +39,8 @@ from pipeline.refusals import (
     ShuttingDown,
     UrlRefused,
 )
-from pipeline.task_store import (
-    Accepted,
-    Added,
-    AlreadyThere,
-    KeyTaken,
-    NewTask,
-    NoRoom,
-    Replayed,
-    RequestKey,
-    TaskStore,
-)
+from pipeline.task_store import TaskStore
+from pipeline.core.admission import Accepted, Added, AlreadyThere, KeyTaken, NewTask, NoRoom, Replayed, RequestKey
 
 log = structlog.get_logger()
 

@@ -27,7 +27,8 @@ from pipeline.ports import (
     Sent,
     TryLater,
 )
-from pipeline.task_store import Outgoing, TaskStore
+from pipeline.task_store import TaskStore
+from pipeline.core.messages import Outgoing
 
 QUICK_TRIES = 3
 """So often in a row a message is soon tried again, then slowly."""

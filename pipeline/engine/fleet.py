@@ -28,7 +28,8 @@ from pipeline.failures import DiskFull
 from pipeline.ports import DeviceProbe
 from pipeline.refusals import DbBusy
 from pipeline.service import Watch
-from pipeline.task_store import ModelOnDevice, Waiter
+from pipeline.task_store import Waiter
+from pipeline.core.memory import ModelOnDevice
 
 SILENT_AFTER_S = 30.0
 """A driver that has not answered for so long is hung."""

@@ -17,7 +17,8 @@ from pipeline.core.memory import MOST_PEAKS, Build, Peak, compute_types
 from pipeline.core.placement import Need
 from pipeline.engine.build import read_build
 from pipeline.engine.device_host import Shelf
-from pipeline.task_store import ModelOnDevice, TaskStore
+from pipeline.task_store import TaskStore
+from pipeline.core.memory import ModelOnDevice
 
 BATCH_ON_CPU, BATCH_ON_GPU = 4, 16
 """Chunks decoded together. On a CPU four already give all that batching gives; more only cost memory."""

@@ -12,7 +12,9 @@ from pipeline.core.task import Failure, Status, Task
 from pipeline.core.transcript import Segment
 from pipeline.engine.fleet import DeviceView
 from pipeline.outbox import LaneView
-from pipeline.task_store import Accepted, MessageRow, TaskView
+from pipeline.task_store import TaskView
+from pipeline.core.messages import MessageRow
+from pipeline.core.admission import Accepted
 
 Json = dict[str, Any]
 

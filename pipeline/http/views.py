@@ -20,7 +20,7 @@ from pipeline.http.layers import MEDIA_TYPES, Format, Layer, check_pair, choose_
 from pipeline.http.schema import parse_submission, parse_upload
 from pipeline.intake import Submission
 from pipeline.refusals import Expired, MethodNotAllowed, NotFound
-from pipeline.task_store import Accepted
+from pipeline.core.admission import Accepted
 
 ALREADY_THERE = "the same work is already there"
 LONGEST_WAIT_S = 60

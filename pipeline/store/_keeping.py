@@ -10,7 +10,8 @@ from dataclasses import asdict
 from pipeline.core.device import Device, Reading
 from pipeline.core.memory import MOST_PEAKS, Peak
 from pipeline.store._sql import SQL
-from pipeline.task_store import ModelOnDevice, Retired
+from pipeline.task_store import Retired
+from pipeline.core.memory import ModelOnDevice
 
 
 def delete(conn: sqlite3.Connection, task_id: str) -> bool:

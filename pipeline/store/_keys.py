@@ -8,13 +8,7 @@ from collections.abc import Iterable
 from pydantic import TypeAdapter
 
 from pipeline.store._sql import SQL
-from pipeline.task_store import (
-    KEY_LIFE_S,
-    Accepted,
-    KeyTaken,
-    Replayed,
-    RequestKey,
-)
+from pipeline.core.admission import KEY_LIFE_S, Accepted, KeyTaken, Replayed, RequestKey
 
 _ACCEPTED = TypeAdapter(tuple[Accepted, ...])
 

@@ -9,7 +9,8 @@ from dataclasses import asdict
 from pipeline.core.messages import Message, MessageState, Run
 from pipeline.store import _rows
 from pipeline.store._sql import SQL
-from pipeline.task_store import MessageRow, Moment, Outgoing, Write
+from pipeline.core.moment import Moment
+from pipeline.core.messages import MessageRow, Outgoing, Write
 
 
 def plan(conn: sqlite3.Connection, task_id: str, runs: Sequence[Run], now: float) -> None:

@@ -28,7 +28,8 @@ from pipeline.core.task import (
 )
 from pipeline.core.transcript import Segment, Word
 from pipeline.failures import WorkerCrashed
-from pipeline.task_store import MessageRow, Outgoing, Waiter
+from pipeline.task_store import Waiter
+from pipeline.core.messages import MessageRow, Outgoing
 
 PRODUCTS = tuple(field.name for field in fields(Artifacts))
 LISTED_PRODUCTS = ("media", "audio", "transcript")

@@ -32,17 +32,8 @@ from pipeline.ports import (
 )
 from pipeline.store import _figures, _keys, _outbox, _rows
 from pipeline.store._sql import SQL
-from pipeline.task_store import (
-    Accepted,
-    Added,
-    AlreadyThere,
-    KeyTaken,
-    NewTask,
-    NoRoom,
-    Replayed,
-    RequestKey,
-    Waiter,
-)
+from pipeline.task_store import Waiter
+from pipeline.core.admission import Accepted, Added, AlreadyThere, KeyTaken, NewTask, NoRoom, Replayed, RequestKey
 
 Route = Sequence[Step]
 

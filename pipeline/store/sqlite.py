@@ -23,23 +23,11 @@ from pipeline.store._ballast import Ballast
 from pipeline.store._changes import Changes
 from pipeline.store._timers import Timers
 from pipeline.store._unit import UnitsOfWork
-from pipeline.task_store import (
-    Added,
-    AlreadyThere,
-    KeyTaken,
-    MessageRow,
-    ModelOnDevice,
-    Moment,
-    NewTask,
-    NoRoom,
-    Outgoing,
-    Replayed,
-    RequestKey,
-    Retired,
-    TaskView,
-    Waiter,
-    Write,
-)
+from pipeline.task_store import Retired, TaskView, Waiter
+from pipeline.core.memory import ModelOnDevice
+from pipeline.core.moment import Moment
+from pipeline.core.messages import MessageRow, Outgoing, Write
+from pipeline.core.admission import Added, AlreadyThere, KeyTaken, NewTask, NoRoom, Replayed, RequestKey
 
 
 class SqliteStore:

@@ -25,13 +25,8 @@ from pipeline.core.task import (
     first_layers,
 )
 from pipeline.ports import Made
-from pipeline.task_store import (
-    Added,
-    AlreadyThere,
-    NewTask,
-    NoRoom,
-    TaskStore,
-)
+from pipeline.task_store import TaskStore
+from pipeline.core.admission import Added, AlreadyThere, NewTask, NoRoom
 
 OWNER = "owner"
 NOW = 1_800_000_000.0

@@ -23,18 +23,8 @@ from pipeline.core.task import (
     TaskWarning,
     Waiting,
 )
-from pipeline.task_store import (
-    KEY_LIFE_S,
-    Accepted,
-    Added,
-    AlreadyThere,
-    KeyTaken,
-    NewTask,
-    NoRoom,
-    Replayed,
-    RequestKey,
-    TaskStore,
-)
+from pipeline.task_store import TaskStore
+from pipeline.core.admission import KEY_LIFE_S, Accepted, Added, AlreadyThere, KeyTaken, NewTask, NoRoom, Replayed, RequestKey
 from tests.contract.conftest import SqliteStores
 from tests.contract.examples import MEDIA, NOW, add, add_for, claimed, keep_until, task
 

@@ -6,13 +6,9 @@ import pytest
 
 from pipeline.core.lifecycle import Delivery, finish
 from pipeline.core.messages import Kind, Message, MessageState, Run
-from pipeline.task_store import (
-    MessageRow,
-    Moment,
-    Outgoing,
-    TaskStore,
-    Write,
-)
+from pipeline.task_store import TaskStore
+from pipeline.core.moment import Moment
+from pipeline.core.messages import MessageRow, Outgoing, Write
 from tests.contract.conftest import SqliteStores
 from tests.contract.examples import NOW, add, claimed, compose, keep_until, run
 

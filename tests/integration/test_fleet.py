@@ -25,7 +25,8 @@ from pipeline.house import House
 from pipeline.roster import Roster
 from pipeline.service import Watch
 from pipeline.store.sqlite import SqliteStore
-from pipeline.task_store import ModelOnDevice, Waiter
+from pipeline.task_store import Waiter
+from pipeline.core.memory import ModelOnDevice
 from tests.contract.examples import ROUTE, add_for
 from tests.fakes.devices import ScriptedProbe, ScriptedProcesses
 from tests.integration.api import SOON_S, settings_for
