@@ -12,7 +12,7 @@ from pipeline.core.languages import LANGUAGES
 from pipeline.core.task import Notify, Priority, Script
 from pipeline.http.names import unknown_field
 from pipeline.http.plain import unfit_character
-from pipeline.intake import Submission
+from pipeline.core.submission import Submission
 from pipeline.refusals import InvalidValue
 
 MOST_URLS = 50

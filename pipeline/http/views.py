@@ -18,7 +18,7 @@ from pipeline.http.form import FormLimits, is_form, read_form
 from pipeline.http.idempotency import key_of, request_key
 from pipeline.http.layers import MEDIA_TYPES, Format, Layer, check_pair, choose_layer, result, write_result
 from pipeline.http.schema import parse_submission, parse_upload
-from pipeline.intake import Submission
+from pipeline.core.submission import Submission
 from pipeline.refusals import Expired, MethodNotAllowed, NotFound
 from pipeline.core.admission import Accepted
 

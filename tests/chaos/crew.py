@@ -28,7 +28,8 @@ from pipeline.engine.models import Stock
 from pipeline.events import EventBus
 from pipeline.executor import Executor
 from pipeline.house import House
-from pipeline.intake import Intake, Submission
+from pipeline.intake import Intake
+from pipeline.core.submission import Submission
 from pipeline.core.admission import Accepted
 from pipeline.outbox import Outbox
 from pipeline.ports import Made, Receipt

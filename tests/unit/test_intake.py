@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from pipeline.core.task import Options, Priority, Source, Task
-from pipeline.intake import new_id, work_key
+from pipeline.intake import new_id
+from pipeline.core.submission import work_key
 
 TASK = Task(
     id="a",
