@@ -11,6 +11,7 @@ from pipeline.child import Zygote
 from pipeline.roster import Roster
 from pipeline.store.sqlite import SqliteStore
 from tests.contract.examples import ROUTE
+from tests.fakes.llm import Llm as Endpoint
 from tests.integration.api import Api, running
 from tests.integration.children import Children
 
@@ -43,3 +44,10 @@ def zygote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
 def children(zygote: Zygote, tmp_path: Path) -> Children:
     """The two children, with a work folder."""
     return Children(zygote, tmp_path)
+
+
+@pytest.fixture
+async def endpoint() -> AsyncIterator[Endpoint]:
+    """An endpoint of an LLM without faults."""
+    async with Endpoint() as started:
+        yield started
