@@ -21,12 +21,11 @@ import numpy as np
 from faster_whisper import BatchedInferencePipeline, WhisperModel
 
 from benchmarks.figures import ROOT, AtMost, Figure
-from benchmarks.sides import PATIENCE_S, warm_daemon
+from benchmarks.sides import DEMO, PATIENCE_S, warm_daemon
 from examples.scoring import error_rate
 from pipeline.engine.memory_book import BATCH_ON_CPU
 from tests.fakes import media
 
-DEMO = ROOT / "models" / "demo"
 LENGTH_S = 3600
 LONGEST_PAUSE_S = 3.0
 NOISE = 60.0
