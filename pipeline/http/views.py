@@ -80,10 +80,10 @@ def _several_accepted(outcomes: Sequence[Accepted]) -> web.Response:
 async def task_state(deps: Deps, call: Call) -> web.StreamResponse:
     """Show a task, after a wait if one is asked for: once it has come to its end, or the time is over."""
     wait_s = query.number(call.query, "wait", 0, LONGEST_WAIT_S) or 0
-    with deps.bus.watch(task_id_of(call)) as watch:
+    with deps.bus.watch(task_id_of(call)) as onlooker:
         view = await find_task(deps, call)
         if wait_s and not view.task.status.final:
-            await watch.final(wait_s)
+            await onlooker.final(wait_s)
             view = await find_task(deps, call)
     return answer(show.state(view))
 

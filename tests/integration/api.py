@@ -42,7 +42,7 @@ from pipeline.core.transcript import Segment, Word
 from pipeline.engine.fleet import Fleet
 from pipeline.engine.model_record import ModelRecord
 from pipeline.engine.models import ModelShelf
-from pipeline.events import EventBus, Watch as TaskWatch
+from pipeline.events import EventBus, Onlooker
 from pipeline.executor import Executor
 from pipeline.house import House
 from pipeline.http.deps import Deps, Missing
@@ -100,7 +100,7 @@ class ObservedBus(EventBus):
         self.left = asyncio.Event()
 
     @contextmanager
-    def watch(self, task_id: str) -> Iterator[TaskWatch]:
+    def watch(self, task_id: str) -> Iterator[Onlooker]:
         """Follow a task."""
         with super().watch(task_id) as watch:
             self.watched.set()
