@@ -7,7 +7,7 @@ from enum import IntEnum, StrEnum
 from typing import Literal, Self
 from urllib.parse import unquote, urlsplit
 
-from pipeline.failures import StageFailed, WorkerCrashed
+from pipeline.failures import StageFailed
 
 Script = Literal["simplified", "traditional", "keep"]
 Notify = Literal["all", "final", "none"]
@@ -31,8 +31,6 @@ class Status(StrEnum):
 
 
 FINAL = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED, Status.TIMEOUT})
-FRUITLESS = FINAL - {Status.COMPLETED}
-"""Final without a result: such a task is not "the same work" as a new one."""
 
 
 class Stage(StrEnum):
@@ -334,11 +332,6 @@ class Task:
     def ended_by(self, fault: str) -> int:
         """How many attempts a kind of fault has ended."""
         return dict(self.faults).get(fault, 0)
-
-    @property
-    def suspect(self) -> bool:
-        """Whether an engine has died while it worked on this task; it may have been another task's fault."""
-        return self.ended_by(WorkerCrashed.type) > 0
 
 
 def first_layers(options: Options) -> tuple[tuple[str, LayerState], ...]:
