@@ -15,7 +15,8 @@ from pipeline.clock import Clock
 from pipeline.core.device import Device
 from pipeline.core.memory import Footprint
 from pipeline.core.placement import Candidate, Need, Rules, Site, plan
-from pipeline.core.task import Artifacts, Audio, Lane, MediaFile, MediaInfo, Options
+from pipeline.core.task import Lane, Options
+from pipeline.core.products import Artifacts, Audio, MediaFile, MediaInfo
 from pipeline.store import _file, _tasks
 from pipeline.store._timers import Timers
 from pipeline.store.sqlite import SqliteStore

@@ -20,7 +20,8 @@ from pipeline.core.lifecycle import Cause, Failed, Outcome, Settled, Step, finis
 from pipeline.core.notices import failure_runs, step_runs
 from pipeline.core.placement import Placement
 from pipeline.core.retry import RetryPolicy
-from pipeline.core.task import Artifacts, Failure, Lane, Stage, Task, Waiting
+from pipeline.core.task import Failure, Lane, Stage, Task, Waiting
+from pipeline.core.products import Artifacts
 from pipeline.engine.fleet import Fleet
 from pipeline.engine.local import LocalEngine
 from pipeline.engine.models import ModelShelf, Stock

@@ -12,7 +12,8 @@ from pipeline.bridge import Bridge, StopSignal
 from pipeline.child import Zygote
 from pipeline.config import Live, Settings
 from pipeline.core.progress import Reading
-from pipeline.core.task import Artifacts, Task
+from pipeline.core.task import Task
+from pipeline.core.products import Artifacts
 from pipeline.llm import Llm
 from pipeline.task_store import TaskStore
 

@@ -15,7 +15,8 @@ from pipeline.config import Live, Settings
 from pipeline.core.addresses import Address, AddressPolicy, check_address
 from pipeline.core.share_text import first_link
 from pipeline.core.submission import Submission, work_key
-from pipeline.core.task import Artifacts, MediaFile, Options, Source, Task, first_layers
+from pipeline.core.task import Options, Source, Task, first_layers
+from pipeline.core.products import Artifacts, MediaFile
 from pipeline.core.uploads import source_of_upload
 from pipeline.incoming import UPLOAD_NAME, Incoming
 from pipeline.refusals import (

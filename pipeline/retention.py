@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import structlog
 
-from pipeline.core.task import Artifacts
+from pipeline.core.products import Artifacts
 from pipeline.house import House
 from pipeline.service import Watch
 

@@ -8,7 +8,8 @@ from enum import StrEnum
 from typing import Protocol, TypeVar
 
 from pipeline.core.retry import RetryAt, RetryPolicy
-from pipeline.core.task import Artifacts, Failure, Lane, LayerState, Stage, Status, Task, TaskWarning, Waiting
+from pipeline.core.task import Failure, Lane, LayerState, Stage, Status, Task, TaskWarning, Waiting
+from pipeline.core.products import Artifacts
 from pipeline.failures import WorkerCrashed
 
 

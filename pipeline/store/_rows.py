@@ -12,20 +12,8 @@ from pydantic import TypeAdapter
 
 from pipeline.core.messages import Kind, Message, MessageState
 from pipeline.core.progress import Progress, Reading
-from pipeline.core.task import (
-    Artifacts,
-    Failure,
-    LayerState,
-    Options,
-    Priority,
-    Product,
-    Source,
-    Stage,
-    Status,
-    Task,
-    TaskWarning,
-    Waiting,
-)
+from pipeline.core.task import Failure, LayerState, Options, Priority, Source, Stage, Status, Task, TaskWarning, Waiting
+from pipeline.core.products import Artifacts, Product
 from pipeline.core.transcript import Segment, Word
 from pipeline.failures import WorkerCrashed
 from pipeline.task_store import Waiter

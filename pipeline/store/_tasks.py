@@ -9,7 +9,8 @@ from pipeline.core import lifecycle
 from pipeline.core.lifecycle import Cause, Settled, Step
 from pipeline.core.messages import Message, Run
 from pipeline.core.progress import Reading, measure
-from pipeline.core.task import Artifacts, Lane, Stage, Status, Task
+from pipeline.core.task import Lane, Stage, Status, Task
+from pipeline.core.products import Artifacts
 from pipeline.store import _figures, _keys, _outbox, _rows
 from pipeline.store._sql import SQL
 from pipeline.task_store import Waiter

@@ -8,7 +8,8 @@ from dataclasses import asdict, replace
 
 from pipeline.core.messages import Run
 from pipeline.core.progress import Progress
-from pipeline.core.task import Composed, Product, Stage, Task, TaskWarning, TranscriptInfo, with_layer
+from pipeline.core.task import Stage, Task, TaskWarning, with_layer
+from pipeline.core.products import Composed, Product, TranscriptInfo
 from pipeline.core.transcript import Segment
 from pipeline.ports import Answer, Made, Reply, TooLong, Unanswered
 from pipeline.store import _figures, _outbox, _rows, _tasks

@@ -9,20 +9,8 @@ from dataclasses import replace
 import pytest
 
 from pipeline.core.lifecycle import Cause, Settled
-from pipeline.core.task import (
-    Artifacts,
-    Failure,
-    Lane,
-    LayerState,
-    MediaFile,
-    Options,
-    Priority,
-    Source,
-    Stage,
-    Status,
-    TaskWarning,
-    Waiting,
-)
+from pipeline.core.task import Failure, Lane, LayerState, Options, Priority, Source, Stage, Status, TaskWarning, Waiting
+from pipeline.core.products import Artifacts, MediaFile
 from pipeline.task_store import TaskStore
 from pipeline.core.admission import KEY_LIFE_S, Accepted, Added, AlreadyThere, KeyTaken, NewTask, NoRoom, Replayed, RequestKey
 from tests.contract.conftest import SqliteStores

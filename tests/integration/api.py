@@ -23,21 +23,8 @@ from pipeline.core.lifecycle import Delivery, Failed, Settled, Succeeded
 from pipeline.core.messages import Kind, Message, MessageState, Run
 from pipeline.core.progress import Progress, Reading
 from pipeline.core.retry import RetryPolicy
-from pipeline.core.task import (
-    Audio,
-    CleanText,
-    Failure,
-    Lane,
-    LayerState,
-    MediaFile,
-    MediaInfo,
-    Paragraph,
-    Stage,
-    Status,
-    Summary,
-    TaskWarning,
-    TranscriptInfo,
-)
+from pipeline.core.task import Failure, Lane, LayerState, Stage, Status, TaskWarning
+from pipeline.core.products import Audio, CleanText, MediaFile, MediaInfo, Paragraph, Summary, TranscriptInfo
 from pipeline.core.transcript import Segment, Word
 from pipeline.engine.fleet import Fleet
 from pipeline.engine.model_record import ModelRecord

@@ -34,26 +34,8 @@ from pipeline.core.retry import (
     RetryPolicy,
     read_retry_after,
 )
-from pipeline.core.task import (
-    Artifacts,
-    Audio,
-    CleanText,
-    Composed,
-    Failure,
-    Lane,
-    LayerState,
-    MediaFile,
-    MediaInfo,
-    Options,
-    Source,
-    Stage,
-    Status,
-    Summary,
-    Task,
-    TaskWarning,
-    TranscriptInfo,
-    Waiting,
-)
+from pipeline.core.task import Failure, Lane, LayerState, Options, Source, Stage, Status, Task, TaskWarning, Waiting
+from pipeline.core.products import Artifacts, Audio, CleanText, Composed, MediaFile, MediaInfo, Summary, TranscriptInfo
 from pipeline.failures import EngineDied
 from tests.contract.examples import ROUTE
 
