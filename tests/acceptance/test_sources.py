@@ -6,13 +6,12 @@ from collections.abc import Callable
 
 from examples.scoring import error_rate
 from tests.acceptance.conftest import Start
+from tests.acceptance.videos import WORST_ERROR_RATE, serve_stream
 from tests.acceptance.watching import CHINESE, Watched, check_nothing_left, check_progress, watch_all
-from tests.acceptance.videos import serve_stream
 from tests.daemon import Client
 from tests.fakes import media, pages
 from tests.fakes.site import Reply, Site, page
 
-WORST_ERROR_RATE = 0.1
 
 def _file(path: str, container: Callable[[media.Pcm], bytes]) -> Callable[[Site, media.Pcm], str]:
     """Serve a recording as a file of its own."""
