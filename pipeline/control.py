@@ -10,8 +10,8 @@ import structlog
 
 from pipeline.core.lifecycle import Settled, Step, cancel, redeliver, retry
 from pipeline.core.notices import cancelled_notice
-from pipeline.core.task import Status, Task
 from pipeline.core.products import Artifacts
+from pipeline.core.task import Status, Task
 from pipeline.events import EventBus
 from pipeline.executor import Executor
 from pipeline.house import House

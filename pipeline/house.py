@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 from pipeline.bridge import Bridge, StopSignal
 from pipeline.child import Zygote
 from pipeline.config import Live, Settings
+from pipeline.core.products import Artifacts
 from pipeline.core.progress import Reading
 from pipeline.core.task import Task
-from pipeline.core.products import Artifacts
 from pipeline.llm import Llm
 from pipeline.task_store import TaskStore
 

@@ -13,10 +13,11 @@ import structlog
 
 from pipeline.config import Live, Settings
 from pipeline.core.addresses import Address, AddressPolicy, check_address
+from pipeline.core.admission import Accepted, Added, AlreadyThere, KeyTaken, NewTask, NoRoom, Replayed, RequestKey
+from pipeline.core.products import Artifacts, MediaFile
 from pipeline.core.share_text import first_link
 from pipeline.core.submission import Submission, work_key
 from pipeline.core.task import Options, Source, Task, first_layers
-from pipeline.core.products import Artifacts, MediaFile
 from pipeline.core.uploads import source_of_upload
 from pipeline.incoming import UPLOAD_NAME, Incoming
 from pipeline.refusals import (
@@ -29,7 +30,6 @@ from pipeline.refusals import (
     UrlRefused,
 )
 from pipeline.task_store import TaskStore
-from pipeline.core.admission import Accepted, Added, AlreadyThere, KeyTaken, NewTask, NoRoom, Replayed, RequestKey
 
 log = structlog.get_logger()
 

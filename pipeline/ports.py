@@ -11,8 +11,8 @@ from typing import Any, Literal, Protocol, TypeAlias
 from pipeline.config import Settings
 from pipeline.core.device import Reading
 from pipeline.core.messages import Message, Run
-from pipeline.core.task import FREE, Lane, LayerState, Stage, Task, TaskWarning, Usage
 from pipeline.core.products import Artifacts, Product
+from pipeline.core.task import FREE, Lane, LayerState, Stage, Task, TaskWarning, Usage
 from pipeline.core.transcript import Segment
 from pipeline.llm_failures import LlmFailed
 

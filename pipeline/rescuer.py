@@ -9,8 +9,8 @@ from pathlib import Path
 
 from pipeline.core.lifecycle import Step, rescue
 from pipeline.core.notices import failure_runs
-from pipeline.core.task import Status, Task
 from pipeline.core.products import Artifacts
+from pipeline.core.task import Status, Task
 from pipeline.events import EventBus
 from pipeline.house import House
 

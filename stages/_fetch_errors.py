@@ -24,7 +24,7 @@ from pipeline.failures import (
 )
 from stages._work import DISK_IS_FULL
 
-_STATUS = {
+_STATUS: dict[int, type[StageFailed]] = {
     HTTPStatus.UNAUTHORIZED: SourceForbidden,
     HTTPStatus.FORBIDDEN: SourceForbidden,
     HTTPStatus.NOT_FOUND: SourceNotFound,

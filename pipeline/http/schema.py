@@ -9,10 +9,10 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from pipeline.core.languages import LANGUAGES
+from pipeline.core.submission import Submission
 from pipeline.core.task import Notify, Priority, Script
 from pipeline.http.names import unknown_field
 from pipeline.http.plain import unfit_character
-from pipeline.core.submission import Submission
 from pipeline.refusals import InvalidValue
 
 MOST_URLS = 50

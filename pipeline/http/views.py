@@ -8,6 +8,8 @@ from dataclasses import replace
 
 from aiohttp import web
 
+from pipeline.core.admission import Accepted
+from pipeline.core.submission import Submission
 from pipeline.core.task import Status
 from pipeline.http import query, show
 from pipeline.http.answers import answer, bare_answer
@@ -18,9 +20,7 @@ from pipeline.http.form import FormLimits, is_form, read_form
 from pipeline.http.idempotency import key_of, request_key
 from pipeline.http.layers import MEDIA_TYPES, Format, Layer, check_pair, choose_layer, result, write_result
 from pipeline.http.schema import parse_submission, parse_upload
-from pipeline.core.submission import Submission
 from pipeline.refusals import Expired, MethodNotAllowed, NotFound
-from pipeline.core.admission import Accepted
 
 ALREADY_THERE = "the same work is already there"
 LONGEST_WAIT_S = 60

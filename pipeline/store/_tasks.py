@@ -6,15 +6,15 @@ import sqlite3
 from collections.abc import Sequence
 
 from pipeline.core import lifecycle
+from pipeline.core.admission import Accepted, Added, AlreadyThere, KeyTaken, NewTask, NoRoom, Replayed, RequestKey
 from pipeline.core.lifecycle import Cause, Settled, Step
 from pipeline.core.messages import Message, Run
+from pipeline.core.products import Artifacts
 from pipeline.core.progress import Reading, measure
 from pipeline.core.task import Lane, Stage, Status, Task
-from pipeline.core.products import Artifacts
 from pipeline.store import _figures, _keys, _outbox, _rows
 from pipeline.store._sql import SQL
 from pipeline.task_store import Waiter
-from pipeline.core.admission import Accepted, Added, AlreadyThere, KeyTaken, NewTask, NoRoom, Replayed, RequestKey
 
 Route = Sequence[Step]
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 
 from pipeline.core.messages import Run
+from pipeline.core.products import Composed, Product, TranscriptInfo
 from pipeline.core.progress import Progress
 from pipeline.core.task import Stage, Task, TaskWarning, with_layer
-from pipeline.core.products import Composed, Product, TranscriptInfo
 from pipeline.core.transcript import Segment
 from pipeline.ports import Answer, Made, Reply, TooLong, Unanswered
 from pipeline.store import _figures, _outbox, _rows, _tasks

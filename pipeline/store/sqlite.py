@@ -9,11 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.clock import Clock
+from pipeline.core.admission import Added, AlreadyThere, KeyTaken, NewTask, NoRoom, Replayed, RequestKey
 from pipeline.core.device import Device, Reading
 from pipeline.core.figures import Figures, QueueView
 from pipeline.core.lifecycle import Delivery, Settled, Step
-from pipeline.core.memory import Peak
-from pipeline.core.messages import Message, MessageState, Run
+from pipeline.core.memory import ModelOnDevice, Peak
+from pipeline.core.messages import Message, MessageRow, MessageState, Outgoing, Run, Write
+from pipeline.core.moment import Moment
 from pipeline.core.progress import Progress
 from pipeline.core.task import Lane, Stage, Status, Task, Waiting
 from pipeline.core.transcript import Segment
@@ -24,10 +26,6 @@ from pipeline.store._changes import Changes
 from pipeline.store._timers import Timers
 from pipeline.store._unit import UnitsOfWork
 from pipeline.task_store import Retired, TaskView, Waiter
-from pipeline.core.memory import ModelOnDevice
-from pipeline.core.moment import Moment
-from pipeline.core.messages import MessageRow, Outgoing, Write
-from pipeline.core.admission import Added, AlreadyThere, KeyTaken, NewTask, NoRoom, Replayed, RequestKey
 
 
 class SqliteStore:

@@ -65,7 +65,6 @@ async def check_texts(client: Client, ids: Sequence[str], videos: Sequence[Video
         assert own + CLEARLY < min(others, default=1.0), (video, result["text"])
 
 
-
 def serve_stream(site: Site, folder: str, pcm: media.Pcm, **how: Any) -> str:
     """Serve a segmented stream; returns its address."""
     for name, body in media.hls(pcm, **how).items():

@@ -8,11 +8,21 @@ from dataclasses import replace
 
 import pytest
 
+from pipeline.core.admission import (
+    KEY_LIFE_S,
+    Accepted,
+    Added,
+    AlreadyThere,
+    KeyTaken,
+    NewTask,
+    NoRoom,
+    Replayed,
+    RequestKey,
+)
 from pipeline.core.lifecycle import Cause, Settled
-from pipeline.core.task import Failure, Lane, LayerState, Options, Priority, Source, Stage, Status, TaskWarning, Waiting
 from pipeline.core.products import Artifacts, MediaFile
+from pipeline.core.task import Failure, Lane, LayerState, Options, Priority, Source, Stage, Status, TaskWarning, Waiting
 from pipeline.task_store import TaskStore
-from pipeline.core.admission import KEY_LIFE_S, Accepted, Added, AlreadyThere, KeyTaken, NewTask, NoRoom, Replayed, RequestKey
 from tests.contract.conftest import SqliteStores
 from tests.contract.examples import MEDIA, NOW, add, add_for, claimed, keep_until, task
 

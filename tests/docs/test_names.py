@@ -1,4 +1,4 @@
-"""Whatever a page names in code exists: files, classes, functions, keys of the configuration, routes; errors as drawn."""
+"""Whatever a page names in code exists: files, classes, functions, keys, routes; and every error is drawn."""
 
 import functools
 import inspect

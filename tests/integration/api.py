@@ -21,10 +21,10 @@ from pipeline.core import lifecycle
 from pipeline.core.device import Device
 from pipeline.core.lifecycle import Delivery, Failed, Settled, Succeeded
 from pipeline.core.messages import Kind, Message, MessageState, Run
+from pipeline.core.products import Audio, CleanText, MediaFile, MediaInfo, Paragraph, Summary, TranscriptInfo
 from pipeline.core.progress import Progress, Reading
 from pipeline.core.retry import RetryPolicy
 from pipeline.core.task import Failure, Lane, LayerState, Stage, Status, TaskWarning
-from pipeline.core.products import Audio, CleanText, MediaFile, MediaInfo, Paragraph, Summary, TranscriptInfo
 from pipeline.core.transcript import Segment, Word
 from pipeline.engine.fleet import Fleet
 from pipeline.engine.model_record import ModelRecord

@@ -35,7 +35,9 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
 @pytest.fixture(scope="session")
 def zygote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
     """A zygote that is warm as the daemon's is."""
-    made = Zygote(("stages._fetch_child", "stages._decode_child", "yt_dlp", "av"), Roster(tmp_path_factory.mktemp("pids")))
+    made = Zygote(
+        ("stages._fetch_child", "stages._decode_child", "yt_dlp", "av"), Roster(tmp_path_factory.mktemp("pids"))
+    )
     yield made
     made.close()
 

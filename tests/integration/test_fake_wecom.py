@@ -11,7 +11,22 @@ import pytest
 
 from tests.fakes.server import running
 from tests.fakes.wecom import Fault, WeCom
-from tests.fakes.wecom_rules import BAD_KIND, BAD_MEDIA_ID, BAD_MEDIA_SIZE, BAD_MEDIA_TYPE, BAD_PARAMETER, BAD_WEBHOOK, BUSY, EMPTY_CONTENT, EMPTY_MEDIA, NOT_JSON, OK, TOO_OFTEN, mentions, verdict
+from tests.fakes.wecom_rules import (
+    BAD_KIND,
+    BAD_MEDIA_ID,
+    BAD_MEDIA_SIZE,
+    BAD_MEDIA_TYPE,
+    BAD_PARAMETER,
+    BAD_WEBHOOK,
+    BUSY,
+    EMPTY_CONTENT,
+    EMPTY_MEDIA,
+    NOT_JSON,
+    OK,
+    TOO_OFTEN,
+    mentions,
+    verdict,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

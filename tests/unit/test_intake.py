@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
+from pipeline.core.submission import work_key
 from pipeline.core.task import Options, Priority, Source, Task
 from pipeline.intake import new_id
-from pipeline.core.submission import work_key
 
 TASK = Task(
     id="a",

@@ -26,6 +26,7 @@ from pipeline.core.lifecycle import (
     retry,
     settle,
 )
+from pipeline.core.products import Artifacts, Audio, CleanText, Composed, MediaFile, MediaInfo, Summary, TranscriptInfo
 from pipeline.core.retry import (
     LONGEST_DELAY_S,
     LONGEST_WISH_S,
@@ -35,7 +36,6 @@ from pipeline.core.retry import (
     read_retry_after,
 )
 from pipeline.core.task import Failure, Lane, LayerState, Options, Source, Stage, Status, Task, TaskWarning, Waiting
-from pipeline.core.products import Artifacts, Audio, CleanText, Composed, MediaFile, MediaInfo, Summary, TranscriptInfo
 from pipeline.failures import EngineDied
 from tests.contract.examples import ROUTE
 

@@ -10,7 +10,6 @@ import os
 import stat
 import sys
 import threading
-import time
 from datetime import datetime, timedelta
 from pathlib import Path
 

@@ -144,7 +144,9 @@ def test_redaction_is_quick_on_hostile_text() -> None:
 # --- forged lines ------------------------------------------------------------------------------
 
 
-def test_control_and_direction_characters_never_arrive_raw(start_log: StartLog, capsys: pytest.CaptureFixture[str]) -> None:
+def test_control_and_direction_characters_never_arrive_raw(
+    start_log: StartLog, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A hostile title is one line in the file and on the console, escaped; the file gives it back unchanged."""
     log = start_log()
     structlog.get_logger().info(f"got {UNPRINTABLE}", title=UNPRINTABLE, names={UNPRINTABLE: 1})
