@@ -10,9 +10,11 @@ import structlog
 
 from pipeline.core.lifecycle import Settled, Step, cancel, redeliver, retry
 from pipeline.core.notices import cancelled_notice
-from pipeline.core.task import Artifacts, Status, Task
+from pipeline.core.products import Artifacts
+from pipeline.core.task import Status, Task
 from pipeline.events import EventBus
-from pipeline.executor import Executor, House
+from pipeline.executor import Executor
+from pipeline.house import House
 from pipeline.refusals import Conflict, InvalidValue, NotFound
 
 AUTO = "auto"

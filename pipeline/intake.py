@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import structlog
 
 from pipeline.config import Live, Settings
 from pipeline.core.addresses import Address, AddressPolicy, check_address
+from pipeline.core.admission import Accepted, Added, AlreadyThere, KeyTaken, NewTask, NoRoom, Replayed, RequestKey
+from pipeline.core.products import Artifacts, MediaFile
 from pipeline.core.share_text import first_link
-from pipeline.core.task import (
-    Artifacts,
-    MediaFile,
-    Notify,
-    Options,
-    Priority,
-    Script,
-    Source,
-    Task,
-    first_layers,
-)
+from pipeline.core.submission import Submission, work_key
+from pipeline.core.task import Options, Source, Task, first_layers
 from pipeline.core.uploads import source_of_upload
-from pipeline.incoming import UPLOAD_NAME, Incoming, Upload
+from pipeline.incoming import UPLOAD_NAME, Incoming
 from pipeline.refusals import (
     IdempotencyConflict,
     InvalidValue,
@@ -39,17 +29,7 @@ from pipeline.refusals import (
     ShuttingDown,
     UrlRefused,
 )
-from pipeline.task_store import (
-    Accepted,
-    Added,
-    AlreadyThere,
-    KeyTaken,
-    NewTask,
-    NoRoom,
-    Replayed,
-    RequestKey,
-    TaskStore,
-)
+from pipeline.task_store import TaskStore
 
 log = structlog.get_logger()
 
@@ -61,43 +41,7 @@ RESTART_S = 5
 KEY_HEADER = "Idempotency-Key"
 """Header by which a caller names a request."""
 
-_NOT_THE_WORK = frozenset({"title", "author", "description"})
-"""Options that name the work without changing its text or delivery."""
-
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
-
-
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """What a caller asked for; None leaves the choice to the configuration."""
-
-    url: str
-    """The address, or a shared text with the address in it; of an upload the name its sender gave it."""
-    param: str = "url"
-    """What the request calls the address."""
-    download_url: str | None = None
-    """Where the media lies, if the address does not lead to it."""
-    upload: Upload | None = None
-    """The file, if it came with the request."""
-    language: str | None = None
-    model: str | None = None
-    hotwords: str | None = None
-    prompt: str | None = None
-    sequential: bool = False
-    word_times: bool = False
-    proofread: bool = True
-    summarize: bool = True
-    script: Script | None = None
-    priority: Priority = Priority.NORMAL
-    robot: str | None = None
-    """Name of the one robot that is to get the messages."""
-    notify: Notify | None = None
-    title: str | None = None
-    author: str | None = None
-    description: str | None = None
-    client_ref: str | None = None
-    force: bool = False
-    """Do the work again although it is there."""
 
 
 class Intake:
@@ -317,13 +261,6 @@ def _as_before(known: Replayed | KeyTaken, owner: str) -> list[Accepted]:
         raise IdempotencyConflict(param=KEY_HEADER)
     log.info("answered as before", owner=owner, tasks=[each.task_id for each in known.accepted])
     return list(known.accepted)
-
-
-def work_key(task: Task) -> str:
-    """The name of the work: equal for the same owner, address and options that change text or delivery."""
-    options = {name: value for name, value in asdict(task.options).items() if name not in _NOT_THE_WORK}
-    said = json.dumps([task.owner, task.source.canonical, options], sort_keys=True)
-    return hashlib.sha256(said.encode()).hexdigest()
 
 
 def new_id(now: float) -> str:

@@ -10,7 +10,8 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 
-from pipeline.core.task import Artifacts, Task
+from pipeline.core.products import Artifacts
+from pipeline.core.task import Task
 from pipeline.core.text import shorten
 from pipeline.ports import Question
 

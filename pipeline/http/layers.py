@@ -9,8 +9,9 @@ from typing import Any
 
 from pipeline.core.document import write_document
 from pipeline.core.head import Language
+from pipeline.core.products import CleanText
 from pipeline.core.subtitles import Cue, cues_of_paragraphs, cues_of_segments, write_srt, write_vtt
-from pipeline.core.task import CleanText, LayerState, Task
+from pipeline.core.task import LayerState, Task
 from pipeline.core.transcript import Segment, plain_text
 from pipeline.http import show
 from pipeline.refusals import InvalidValue, LayerAbsent, NotReady

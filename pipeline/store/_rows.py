@@ -10,25 +10,13 @@ from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter
 
-from pipeline.core.messages import Kind, Message, MessageState
+from pipeline.core.messages import Kind, Message, MessageRow, MessageState, Outgoing
+from pipeline.core.products import Artifacts, Product
 from pipeline.core.progress import Progress, Reading
-from pipeline.core.task import (
-    Artifacts,
-    Failure,
-    LayerState,
-    Options,
-    Priority,
-    Product,
-    Source,
-    Stage,
-    Status,
-    Task,
-    TaskWarning,
-    Waiting,
-)
+from pipeline.core.task import Failure, LayerState, Options, Priority, Source, Stage, Status, Task, TaskWarning, Waiting
 from pipeline.core.transcript import Segment, Word
 from pipeline.failures import WorkerCrashed
-from pipeline.task_store import MessageRow, Outgoing, Waiter
+from pipeline.task_store import Waiter
 
 PRODUCTS = tuple(field.name for field in fields(Artifacts))
 LISTED_PRODUCTS = ("media", "audio", "transcript")

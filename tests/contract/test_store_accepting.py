@@ -8,22 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.core.lifecycle import Cause, Settled
-from pipeline.core.task import (
-    Artifacts,
-    Failure,
-    Lane,
-    LayerState,
-    MediaFile,
-    Options,
-    Priority,
-    Source,
-    Stage,
-    Status,
-    TaskWarning,
-    Waiting,
-)
-from pipeline.task_store import (
+from pipeline.core.admission import (
     KEY_LIFE_S,
     Accepted,
     Added,
@@ -33,8 +18,11 @@ from pipeline.task_store import (
     NoRoom,
     Replayed,
     RequestKey,
-    TaskStore,
 )
+from pipeline.core.lifecycle import Cause, Settled
+from pipeline.core.products import Artifacts, MediaFile
+from pipeline.core.task import Failure, Lane, LayerState, Options, Priority, Source, Stage, Status, TaskWarning, Waiting
+from pipeline.task_store import TaskStore
 from tests.contract.conftest import SqliteStores
 from tests.contract.examples import MEDIA, NOW, add, add_for, claimed, keep_until, task
 

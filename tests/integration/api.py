@@ -21,29 +21,17 @@ from pipeline.core import lifecycle
 from pipeline.core.device import Device
 from pipeline.core.lifecycle import Delivery, Failed, Settled, Succeeded
 from pipeline.core.messages import Kind, Message, MessageState, Run
+from pipeline.core.products import Audio, CleanText, MediaFile, MediaInfo, Paragraph, Summary, TranscriptInfo
 from pipeline.core.progress import Progress, Reading
 from pipeline.core.retry import RetryPolicy
-from pipeline.core.task import (
-    Audio,
-    CleanText,
-    Failure,
-    Lane,
-    LayerState,
-    MediaFile,
-    MediaInfo,
-    Paragraph,
-    Stage,
-    Status,
-    Summary,
-    TaskWarning,
-    TranscriptInfo,
-)
+from pipeline.core.task import Failure, Lane, LayerState, Stage, Status, TaskWarning
 from pipeline.core.transcript import Segment, Word
 from pipeline.engine.fleet import Fleet
 from pipeline.engine.model_record import ModelRecord
 from pipeline.engine.models import ModelShelf
-from pipeline.events import EventBus, Watch as TaskWatch
-from pipeline.executor import Executor, House
+from pipeline.events import EventBus, Onlooker
+from pipeline.executor import Executor
+from pipeline.house import House
 from pipeline.http.deps import Deps, Missing
 from pipeline.http.server import HttpServer
 from pipeline.intake import Intake
@@ -99,7 +87,7 @@ class ObservedBus(EventBus):
         self.left = asyncio.Event()
 
     @contextmanager
-    def watch(self, task_id: str) -> Iterator[TaskWatch]:
+    def watch(self, task_id: str) -> Iterator[Onlooker]:
         """Follow a task."""
         with super().watch(task_id) as watch:
             self.watched.set()

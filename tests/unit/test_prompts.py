@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.core.task import Artifacts, MediaInfo, Options, Source, Task
+from pipeline.core.products import Artifacts, MediaInfo
+from pipeline.core.task import Options, Source, Task
 from pipeline.ports import Question
 from stages import _prompts
 
