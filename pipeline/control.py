@@ -22,7 +22,10 @@ log = structlog.get_logger()
 
 
 class Control:
-    """Changes tasks by their owners' wish. One conditional change decides every race with the workers."""
+    """Changes tasks by their owners' wish. One conditional change decides every race with the workers.
+
+    A wish is carried out to its end, even if whoever made it hangs up: what is stored must be made known.
+    """
 
     def __init__(
         self,
@@ -47,6 +50,9 @@ class Control:
             NotFound: there is no such task.
             Conflict: it has finished.
         """
+        return await asyncio.shield(self._cancel(task_id))
+
+    async def _cancel(self, task_id: str) -> bool:
         while True:
             task = await self._get(task_id)
             if task.status is Status.CANCELLED:
@@ -70,6 +76,9 @@ class Control:
             InvalidValue: ``start`` is neither ``auto`` nor a stage.
             Conflict: it has not finished, or is completed and no stage is named.
         """
+        await asyncio.shield(self._retry(task_id, start))
+
+    async def _retry(self, task_id: str, start: str) -> None:
         makes = self._makes_from(start)
         task = await self._get(task_id)
         if not task.status.final:
@@ -89,6 +98,9 @@ class Control:
             NotFound: there is no such task.
             Conflict: it is not completed, or never had messages.
         """
+        await asyncio.shield(self._redeliver(task_id))
+
+    async def _redeliver(self, task_id: str) -> None:
         task = await self._get(task_id)
         if task.status is not Status.COMPLETED:
             raise Conflict(f"it is {task.status}")
@@ -106,6 +118,9 @@ class Control:
             NotFound: there is no such task.
             Conflict: it has not finished.
         """
+        await asyncio.shield(self._delete(task_id))
+
+    async def _delete(self, task_id: str) -> None:
         if not await self._store.delete(task_id):
             task = await self._get(task_id)
             raise Conflict(f"it is {task.status}: cancel it first")

@@ -20,7 +20,7 @@ from pipeline.core.progress import Reading
 from pipeline.core.task import Artifacts, Failure, Lane, Stage, Task, Waiting
 from pipeline.core.transcript import Segment
 from pipeline.errors import DataFolderUnusable, Interrupted
-from pipeline.failures import DiskFull, GpuOutOfMemory, InternalFailure, StageFailed
+from pipeline.failures import NO_ROOM, DiskFull, GpuOutOfMemory, InternalFailure, StageFailed
 from pipeline.llm import Llm
 from pipeline.log import bind_task
 from pipeline.ports import (
@@ -119,9 +119,11 @@ class House:
         if not kept:
             shutil.rmtree(folder, ignore_errors=True)
             return
-        for file in folder.glob("*"):
-            if file.name not in kept:
-                file.unlink(missing_ok=True)
+        for left in folder.glob("*"):
+            if left.is_dir():  # a JavaScript runtime's, which takes this folder for its home
+                shutil.rmtree(left, ignore_errors=True)
+            elif left.name not in kept:
+                left.unlink(missing_ok=True)
 
 
 def _is_whole(file: Path, size_bytes: int) -> bool:
@@ -186,7 +188,9 @@ class Executor:
             return WasInterrupted(unit.task.id, unit.lane)
         except StageFailed as failure:
             return _failed(unit, stage, failure)
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, OSError) and error.errno in NO_ROOM:
+                return _failed(unit, stage, DiskFull(str(error)))
             log.exception("a stage raised what it should have named", stage=stage)
             return _failed(unit, stage, InternalFailure())
         return Succeeded(unit.task.id, unit.lane)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 from typing import ClassVar
 
 from pipeline.errors import TranscribedError
 
 ENDLESS = 1_000_000
 """Times that something is tried again which passes, and is not the task's fault."""
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""What the system says of a disk, or of somebody's share of it, that is full."""
 
 
 class StageFailed(TranscribedError):

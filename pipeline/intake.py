@@ -29,6 +29,7 @@ from pipeline.core.task import (
     first_layers,
 )
 from pipeline.core.uploads import source_of_upload
+from pipeline.failures import DiskFull
 from pipeline.incoming import UPLOAD_NAME, Incoming, Upload
 from pipeline.refusals import (
     IdempotencyConflict,
@@ -204,7 +205,7 @@ class Intake:
         """
         try:
             accepted = await self.accept(wanted, owner, key)
-        except Refusal:
+        except (Refusal, DiskFull):
             await incoming.discard()
             raise
         if accepted.task_id != incoming.task_id:

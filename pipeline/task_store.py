@@ -99,6 +99,8 @@ class Outgoing:
     attempts: int
     begins_run: bool
     """Whether nothing of its run has gone out yet."""
+    holds_up: bool = False
+    """Whether other runs wait behind its own."""
     refused_s: float = 0.0
     """How long it was refused so far, while a daemon was running."""
 
@@ -327,7 +329,10 @@ class TaskStore(Protocol):
 
     # delivering
     async def announce(self, task_id: str, runs: Sequence[Run], now: float) -> None:
-        """Freeze notices, each dropped where its robot has unsent messages: a notice is worth nothing late."""
+        """Freeze notices, each dropped where its robot has unsent messages: a notice is worth nothing late.
+
+        Nor is it once the task has come to its end.
+        """
         ...
 
     async def lanes(self) -> dict[str | None, int]:

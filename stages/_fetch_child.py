@@ -17,6 +17,7 @@ from typing import Any
 
 from pipeline.core.retry import read_retry_after
 from pipeline.failures import (
+    NO_ROOM,
     DiskFull,
     DownloadTooLarge,
     DownloadTruncated,
@@ -282,7 +283,7 @@ def _named(yt_dlp: Any, error: Exception) -> StageFailed:  # noqa: ANN401, PLR09
             return SourceForbidden("not in this region")
         if isinstance(cause, yt_dlp.utils.UnsupportedError):
             return SourceUnsupported()
-        if isinstance(cause, OSError) and cause.errno in {28, 122}:
+        if isinstance(cause, OSError) and cause.errno in NO_ROOM:
             return DiskFull()
         if isinstance(cause, yt_dlp.networking.exceptions.TransportError | TimeoutError | ConnectionError):
             return SourceUnreachable(_short(cause))
