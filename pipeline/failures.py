@@ -9,8 +9,8 @@ from pipeline.errors import TranscribedError
 
 ENDLESS = 1_000_000
 """Times that something is tried again which passes, and is not the task's fault."""
-NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
-"""What the system says of a disk, or of somebody's share of it, that is full."""
+DISK_IS_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""Error numbers of the system, for the whole disk and for what one user may have of it."""
 
 
 class StageFailed(TranscribedError):

@@ -26,7 +26,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
-from pipeline.failures import NO_ROOM, DiskFull, StageFailed
+from pipeline.failures import DISK_IS_FULL, DiskFull, StageFailed
 from pipeline.lifeline import hold_lifeline
 
 FDS_PER_CHILD = 4
@@ -143,7 +143,7 @@ def _run(program: str) -> int:
     except StageFailed as failure:
         _emit_failure(failure)
     except OSError as error:
-        if error.errno not in NO_ROOM:
+        if error.errno not in DISK_IS_FULL:
             raise
         _emit_failure(DiskFull())
     return 0

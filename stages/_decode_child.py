@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline.core.task import GROWING
+from pipeline.core.products import GROWING
 from pipeline.failures import (
     DecodeFailed,
     DownloadTruncated,

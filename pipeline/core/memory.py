@@ -68,6 +68,15 @@ class Build:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelOnDevice:
+    """What a measurement of memory is of; a device goes by its name, because another may take its place."""
+
+    device: str
+    model: str
+    compute_type: str
+
+
+@dataclass(frozen=True, slots=True)
 class Peak:
     """The most memory that a process with one model was seen to take, and the most chunks it had decoded together."""
 

@@ -13,11 +13,11 @@ import structlog
 
 from pipeline.config import TranscribeSettings
 from pipeline.core.device import Device
-from pipeline.core.memory import MOST_PEAKS, Build, Peak, compute_types
+from pipeline.core.memory import MOST_PEAKS, Build, ModelOnDevice, Peak, compute_types
 from pipeline.core.placement import Need
 from pipeline.engine.build import read_build
 from pipeline.engine.device_host import Shelf
-from pipeline.task_store import ModelOnDevice, TaskStore
+from pipeline.task_store import TaskStore
 
 BATCH_ON_CPU, BATCH_ON_GPU = 4, 16
 """Chunks decoded together. On a CPU four already give all that batching gives; more only cost memory."""

@@ -16,7 +16,7 @@ from typing import Self
 
 import numpy as np
 
-from pipeline.core.task import GROWING
+from pipeline.core.products import GROWING
 from pipeline.engine.whisper import speech_in
 
 SAMPLE_RATE = 16_000

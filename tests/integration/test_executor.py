@@ -9,8 +9,10 @@ from pipeline.bridge import Bridge
 from pipeline.child import Zygote
 from pipeline.config import Live, Settings
 from pipeline.core.lifecycle import Failed
-from pipeline.core.task import Artifacts, Lane, MediaFile, Stage, Waiting
-from pipeline.executor import Executor, House, WorkUnit
+from pipeline.core.products import Artifacts, MediaFile
+from pipeline.core.task import Lane, Stage, Waiting
+from pipeline.executor import Executor, WorkUnit
+from pipeline.house import House
 from pipeline.ports import Made, StageContext
 from pipeline.roster import Roster
 from pipeline.service import Watch

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from pipeline.core.task import GROWING
+from pipeline.core.products import GROWING
 from pipeline.engine.recording import (
     FIRST_WINDOW_S,
     PAD_S,
