@@ -26,6 +26,7 @@ import numpy as np
 from faster_whisper import BatchedInferencePipeline, WhisperModel, decode_audio
 
 from pipeline.engine.asr_host import NICENESS
+from pipeline.engine.gauge import Gauge
 from pipeline.engine.memory_book import BATCH_ON_CPU
 from pipeline.engine.recording import SAMPLE_RATE
 from pipeline.engine.whisper import Whisper
@@ -35,7 +36,7 @@ CORES = os.cpu_count() or 1
 
 def tuned(model: str, files: Sequence[str]) -> Callable[[], int]:
     """Prepare the best loop; the call runs it and returns how many windows it heard."""
-    whisper = Whisper(model, "cpu", "auto")
+    whisper = Whisper(model, "cpu", "auto", Gauge(lambda: None))
     prompt = whisper.prompt("en", said_before=None, hotwords=None)
     step = round(whisper.most_s * SAMPLE_RATE)
 

@@ -20,6 +20,7 @@ from faster_whisper.transcribe import merge_punctuations
 from faster_whisper.vad import VadOptions, get_speech_timestamps
 
 from pipeline.core.transcript import Word
+from pipeline.engine.gauge import Gauge
 from pipeline.engine.heard import Aligned, Heard, Sentence, split
 
 BEAMS = 5
@@ -48,13 +49,14 @@ def supported(compute_types: Sequence[str], device: str) -> str:
 class Whisper:
     """A model on a device. Every method may be called from several threads at once."""
 
-    def __init__(self, path: str, device: str, compute_type: str) -> None:
+    def __init__(self, path: str, device: str, compute_type: str, gauge: Gauge) -> None:
         """Load the model.
 
         Args:
             path: its folder.
             device: ``cpu`` or ``cuda:N``.
             compute_type: one of CTranslate2's.
+            gauge: measures what its batches take.
         """
         kind, _, index = device.partition(":")
         on_cpu = kind == "cpu"
@@ -68,9 +70,7 @@ class Whisper:
             num_workers=(os.cpu_count() or 1) if on_cpu else 1,
             local_files_only=True,
         )
-        self.compute_type = compute_type
-        self.most_together = 0
-        """The most chunks that were decoded at once."""
+        self.gauge = gauge
         self._features = self._model.feature_extractor
         self._tokenizers: dict[str, Tokenizer] = {}
         self._suppressed = _suppressed(self._tokenizer("en"))
@@ -109,20 +109,20 @@ class Whisper:
 
     def decode(self, batch: Sequence[np.ndarray], prompts: Sequence[Sequence[int]], temperature: float) -> list[Heard]:
         """Decode the features of several chunks together; their prompts have the same length."""
-        self.most_together = max(self.most_together, len(batch))
         stacked = np.ascontiguousarray(np.stack([pad_or_trim(features) for features in batch]))
         way: dict[str, Any] = {"beam_size": BEAMS}
         if temperature > 0:
             way = {"beam_size": 1, "num_hypotheses": BEAMS, "sampling_topk": 0, "sampling_temperature": temperature}
-        results = self._model.model.generate(
-            ctranslate2.StorageView.from_array(stacked),
-            [list(prompt) for prompt in prompts],
-            max_length=self._model.max_length,
-            suppress_tokens=self._suppressed,
-            return_scores=True,
-            return_no_speech_prob=True,
-            **way,
-        )
+        with self.gauge.batch(len(batch)):
+            results = self._model.model.generate(
+                ctranslate2.StorageView.from_array(stacked),
+                [list(prompt) for prompt in prompts],
+                max_length=self._model.max_length,
+                suppress_tokens=self._suppressed,
+                return_scores=True,
+                return_no_speech_prob=True,
+                **way,
+            )
         return [self._heard(result) for result in results]
 
     def _heard(self, result: Any) -> Heard:  # noqa: ANN401 - CTranslate2's
@@ -179,6 +179,10 @@ class Whisper:
             vad_filter=True,  # or silence would be given words
         )
         return info.language, _in_order(segments)
+
+    def unload(self) -> None:
+        """Give the memory of a model back that has nothing to do."""
+        self._model.model.unload_model()
 
     def _tokenizer(self, language: str) -> Tokenizer:
         known = self._tokenizers.get(language)
