@@ -12,14 +12,15 @@ from pathlib import Path
 
 from benchmarks.figures import AtMost, Figure, percentile
 from pipeline.clock import Clock
+from pipeline.core.admission import NewTask
 from pipeline.core.device import Device
 from pipeline.core.memory import Footprint
 from pipeline.core.placement import Candidate, Need, Promise, Rules, Site, plan
-from pipeline.core.task import Artifacts, Audio, Lane, MediaFile, MediaInfo, Options
+from pipeline.core.products import Artifacts, Audio, MediaFile, MediaInfo
+from pipeline.core.task import Lane, Options
 from pipeline.store import _file, _tasks
 from pipeline.store._timers import Timers
 from pipeline.store.sqlite import SqliteStore
-from pipeline.task_store import NewTask
 from stages.route import ROUTE
 from tests.contract.examples import task
 

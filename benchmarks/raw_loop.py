@@ -26,7 +26,6 @@ import numpy as np
 from faster_whisper import BatchedInferencePipeline, WhisperModel, decode_audio
 
 from pipeline.engine.asr_host import NICENESS
-from pipeline.engine.gauge import Gauge
 from pipeline.engine.memory_book import BATCH_ON_CPU
 from pipeline.engine.recording import SAMPLE_RATE
 from pipeline.engine.whisper import Whisper
@@ -36,8 +35,8 @@ CORES = os.cpu_count() or 1
 
 def tuned(model: str, files: Sequence[str]) -> Callable[[], int]:
     """Prepare the best loop; the call runs it and returns how many windows it heard."""
-    whisper = Whisper(model, "cpu", "auto", Gauge(lambda: None))
-    prompt = whisper.prompt("en", said_before=None, hotwords=None)
+    whisper = Whisper(model, "cpu", "auto")
+    prompt = whisper.prompt("en")
     step = round(whisper.most_s * SAMPLE_RATE)
 
     def prepare(file: str) -> list[np.ndarray]:
@@ -45,7 +44,7 @@ def tuned(model: str, files: Sequence[str]) -> Callable[[], int]:
         return [whisper.features(sound[begin : begin + step]) for begin in range(0, len(sound), step)]
 
     def hear(batch: Sequence[np.ndarray]) -> int:
-        return len(whisper.decode(batch, [prompt] * len(batch), 0.0))
+        return len(whisper.decode(whisper.stack(batch), [prompt] * len(batch), 0.0))
 
     def run() -> int:
         with ThreadPoolExecutor(CORES) as pool:

@@ -19,14 +19,15 @@ import structlog
 from pipeline.core.lifecycle import Cause, Failed, Outcome, Settled, Step, finish, settle
 from pipeline.core.notices import failure_runs, step_runs
 from pipeline.core.placement import Placement
+from pipeline.core.products import Artifacts
 from pipeline.core.retry import RetryPolicy
-from pipeline.core.task import Artifacts, Failure, Lane, Stage, Task, Waiting
+from pipeline.core.task import Failure, Lane, Stage, Task, Waiting
 from pipeline.engine.fleet import Fleet
 from pipeline.engine.local import LocalEngine
 from pipeline.engine.models import ModelShelf, Stock
 from pipeline.events import EventBus
-from pipeline.executor import House
 from pipeline.failures import SourceRateLimited, StageFailed
+from pipeline.house import House
 from pipeline.service import Watch
 from pipeline.task_store import TaskStore, Waiter
 

@@ -20,8 +20,8 @@
     │   │           SourceTimeout SourceUnsupported LiveNotSupported PlaylistNotAllowed
     │   ├── file    DownloadTruncated DownloadTooLarge DownloadTimeout
     │   ├── media   MediaInvalid MediaNoAudio MediaTooLong DecodeFailed DecodeTimeout
-    │   ├── model   ModelMissing ModelCorrupt EngineFailed EngineDied WorkerStalled
-    │   │           WorkerCrashed TranscribeTimeout
+    │   ├── model   ModelMissing ModelCorrupt EngineFailed EngineDied GpuOutOfMemory
+    │   │           WorkerStalled WorkerCrashed TranscribeTimeout
     │   └── house   DiskFull InternalFailure
     ├── LlmFailed                  llm_failures.py: an LLM gave no answer; the text is made without it
     │   ├── LlmAuth LlmQuota LlmModel

@@ -12,10 +12,10 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, TypeVar
 
+from pipeline.core.uploads import Upload
 from pipeline.refusals import BodyTooLarge, InvalidValue, NoSpace
 
 R = TypeVar("R")
@@ -27,15 +27,6 @@ WRITE_BYTES = MEBIBYTE
 """What has come is written in pieces of this size, so that threads are not changed for every packet."""
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """A file that has arrived whole, and the task it waits for."""
-
-    task_id: str
-    size_bytes: int
-    sha256: str
 
 
 class Incoming:

@@ -21,7 +21,7 @@ import structlog
 
 from pipeline.config import Settings, check_exposure, is_loopback_host
 from pipeline.errors import DataFolderUnusable
-from pipeline.log import hide
+from pipeline.redaction import hide
 
 log = structlog.get_logger()
 

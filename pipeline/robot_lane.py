@@ -14,7 +14,7 @@ import structlog
 
 from pipeline.clock import Clock
 from pipeline.config import Live
-from pipeline.core.messages import Message, MessageState
+from pipeline.core.messages import Message, MessageState, Outgoing
 from pipeline.core.notices import continuation_notice
 from pipeline.log import bind_task
 from pipeline.pace import Pace
@@ -27,7 +27,7 @@ from pipeline.ports import (
     Sent,
     TryLater,
 )
-from pipeline.task_store import Outgoing, TaskStore
+from pipeline.task_store import TaskStore
 
 QUICK_TRIES = 3
 """So often in a row a message is soon tried again, then slowly."""

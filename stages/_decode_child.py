@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline.core.task import GROWING
+from pipeline.core.products import GROWING
 from pipeline.failures import (
     DecodeFailed,
     DiskFull,
@@ -20,7 +20,7 @@ from pipeline.failures import (
     MediaNoAudio,
     MediaTooLong,
 )
-from stages._work import BYTES_PER_SAMPLE, SAMPLE_RATE, make_durable
+from stages._work import BYTES_PER_SAMPLE, DISK_IS_FULL, SAMPLE_RATE, make_durable
 
 CONTAINERS = "aac,ac3,aiff,amr,asf,avi,caf,flac,flv,matroska,mov,mp3,mpeg,mpegts,ogg,wav,w64"
 """libav's names of the containers that are opened; playlists and scripts that name other files are not among them."""
@@ -60,7 +60,7 @@ def main(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     except av.error.FFmpegError as error:
         raise DecodeFailed(type(error).__name__) from error
     except OSError as error:
-        if error.errno in {28, 122}:
+        if error.errno in DISK_IS_FULL:
             raise DiskFull from None
         raise
 

@@ -142,7 +142,7 @@ class TranscribeSettings(Section):
         "auto", description="Language of the speech when a request names none; auto listens to find out."
     )
     batch_size: Literal["auto"] | Annotated[int, Field(ge=1, le=128)] = Field(
-        "auto", description="Windows of speech that are recognized together; auto goes by the device's memory."
+        "auto", description="Chunks of speech that are recognized together; auto goes by the device's memory."
     )
     script: Literal["simplified", "traditional", "keep"] = Field(
         "simplified", description="Chinese characters of the delivered text; keep leaves them as recognized."

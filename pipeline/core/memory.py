@@ -68,6 +68,15 @@ class Build:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelOnDevice:
+    """What a measurement of memory is of; a device goes by its name, because another may take its place."""
+
+    device: str
+    model: str
+    compute_type: str
+
+
+@dataclass(frozen=True, slots=True)
 class Peak:
     """What a process with one model was seen to take while it had decoded no more chunks than these together."""
 

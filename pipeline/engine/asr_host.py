@@ -41,10 +41,10 @@ from pipeline.core.device import Device
 from pipeline.engine.batcher import Batcher, Tally
 from pipeline.engine.cublas import load_cublas
 from pipeline.engine.devices import MachineProbe
-from pipeline.engine.gauge import Gauge
 from pipeline.engine.job import UNHEARD, Gone, Job, told
 from pipeline.engine.loading import Loading
 from pipeline.engine.whisper import Whisper, supported
+from pipeline.host import cores
 from pipeline.zygote import emit
 
 NICENESS = 10
@@ -79,7 +79,7 @@ class Models:
         return loading.wait(go_on)
 
     def _load(self, path: str, compute_type: str) -> Whisper:
-        whisper = Whisper(path, self._device, compute_type, Gauge(self._taken_mb))
+        whisper = Whisper(path, self._device, compute_type, taken_mb=self._taken_mb)
         emit({"event": "model loaded", "path": path, "compute_type": compute_type})
         return whisper
 
@@ -106,7 +106,10 @@ def serve(listener: socket.socket, models: Models, batcher: Batcher) -> None:
 def _answer(connection: socket.socket, models: Models, batcher: Batcher) -> None:
     with connection, contextlib.suppress(Gone):
         with connection.makefile("rb") as lines:
-            request = json.loads(lines.readline())
+            asked = lines.readline()
+        if not asked:
+            return  # the daemon was told to stop before it could ask
+        request = json.loads(asked)
         if "unload" in request:
             models.unload(request["unload"])
             _say(connection, {"done": True})
@@ -121,7 +124,7 @@ def _answer(connection: socket.socket, models: Models, batcher: Batcher) -> None
             return
         try:
             job = Job(whisper, batcher, request)
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001 - a recording that cannot be begun must not end the others
             _say(connection, {"error": "failed", "detail": str(error)})
             return
         threading.Thread(target=job.prepare, daemon=True).start()
@@ -158,7 +161,7 @@ def main(socket_path: str, device: str, batch_size: int) -> None:
     os.nice(NICENESS)
     if device != "cpu":
         load_cublas()
-    workers = (os.cpu_count() or 1) if device == "cpu" else 1
+    workers = cores() if device == "cpu" else 1
     models, batcher = Models(device), Batcher(batch_size, workers, on_rest=_say_what_was_done)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(socket_path)

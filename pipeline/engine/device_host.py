@@ -16,7 +16,6 @@ from typing import Any, Protocol
 import structlog
 
 from pipeline.bridge import StopSignal
-from pipeline.child import Program
 from pipeline.config import Settings
 from pipeline.core.device import Device
 from pipeline.core.memory import Peak, compute_types
@@ -34,6 +33,7 @@ from pipeline.failures import (
     WorkerStalled,
 )
 from pipeline.ports import OnSegments, Recognition, Recognized
+from pipeline.program import Program
 from pipeline.roster import Roster
 
 READY_TIMEOUT_S = 120.0

@@ -17,7 +17,7 @@ from pipeline.core.device import Device, Reading
 from pipeline.core.memory import MEBIBYTE
 from pipeline.engine.cuda_driver import find_cards
 from pipeline.errors import ConfigInvalid
-from pipeline.host import process_memory, read_memory
+from pipeline.host import cores, process_memory, read_memory
 
 log = structlog.get_logger()
 
@@ -41,7 +41,7 @@ def find_devices(wanted: str, slots: int) -> list[Device]:
 
 
 def _cpu(slots: int) -> Device:
-    return Device("cpu", f"CPU, {os.cpu_count()} cores", slots)
+    return Device("cpu", f"CPU, {cores()} cores", slots)
 
 
 def _find_gpus(slots: int) -> list[Device]:

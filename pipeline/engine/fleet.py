@@ -17,18 +17,19 @@ from typing import Protocol
 import structlog
 
 from pipeline.core.device import Device, Reading
+from pipeline.core.memory import ModelOnDevice
 from pipeline.core.placement import Candidate, Need, Placement, Plan, Promise, Rules, Site, Why, passed_over_since, plan
 from pipeline.core.service_record import ServiceRecord
 from pipeline.core.task import Task
 from pipeline.engine.device_host import Shelf
 from pipeline.engine.memory_book import MemoryBook
 from pipeline.engine.news import Died, News, Process, RanOut, Served
-from pipeline.executor import House
 from pipeline.failures import DiskFull
+from pipeline.house import House
 from pipeline.ports import DeviceProbe
 from pipeline.refusals import DbBusy
 from pipeline.service import Watch
-from pipeline.task_store import ModelOnDevice, Waiter
+from pipeline.task_store import Waiter
 
 SILENT_AFTER_S = 30.0
 """A driver that has not answered for so long is hung."""

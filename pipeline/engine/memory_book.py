@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections import defaultdict
 from collections.abc import Collection, Sequence
@@ -13,11 +12,12 @@ import structlog
 
 from pipeline.config import TranscribeSettings
 from pipeline.core.device import Device
-from pipeline.core.memory import MOST_PEAKS, Build, Peak, compute_types
+from pipeline.core.memory import MOST_PEAKS, Build, ModelOnDevice, Peak, compute_types
 from pipeline.core.placement import Need
 from pipeline.engine.build import read_build
 from pipeline.engine.device_host import Shelf
-from pipeline.task_store import ModelOnDevice, TaskStore
+from pipeline.host import cores
+from pipeline.task_store import TaskStore
 
 BATCH_ON_CPU, BATCH_ON_GPU = 4, 16
 """Chunks decoded together. On a CPU four already give all that batching gives; more only cost memory."""
@@ -59,7 +59,7 @@ class MemoryBook:
         return [self._need(device, model, types[way:]) for way in range(1 if device.is_cpu else len(types))]
 
     def _need(self, device: Device, model: str, types: tuple[str, ...]) -> Need:
-        usual, workers = (BATCH_ON_CPU, os.cpu_count() or 1) if device.is_cpu else (BATCH_ON_GPU, 1)
+        usual, workers = (BATCH_ON_CPU, cores()) if device.is_cpu else (BATCH_ON_GPU, 1)
         batch = usual if self._wanted.batch_size == "auto" else self._wanted.batch_size
         start = self._builds[model].footprint(types[0])
         start = replace(start, item_mb=workers * start.item_mb)  # every worker has a batch of its own

@@ -6,10 +6,10 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from pipeline.core.messages import Message, MessageState, Run
+from pipeline.core.messages import Message, MessageRow, MessageState, Outgoing, Run, Write
+from pipeline.core.moment import Moment
 from pipeline.store import _rows
 from pipeline.store._sql import SQL
-from pipeline.task_store import MessageRow, Moment, Outgoing, Write
 
 
 def plan(conn: sqlite3.Connection, task_id: str, runs: Sequence[Run], now: float) -> None:

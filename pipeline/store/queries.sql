@@ -195,8 +195,8 @@ DELETE FROM segment WHERE task_id = :id;
 -- name: drop_transcript
 UPDATE task SET sequence = NULL, heard_language = NULL WHERE id = :id;
 
--- name: reset_percent
-UPDATE task SET percent = 0, reading = NULL WHERE id = :id;
+-- name: begin_percent_again
+UPDATE task SET percent = CASE WHEN percent < 100 THEN percent ELSE 0 END, reading = NULL WHERE id = :id;
 
 -- name: place
 UPDATE task

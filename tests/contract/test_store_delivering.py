@@ -5,14 +5,9 @@ from __future__ import annotations
 import pytest
 
 from pipeline.core.lifecycle import Delivery, finish
-from pipeline.core.messages import Kind, Message, MessageState, Run
-from pipeline.task_store import (
-    MessageRow,
-    Moment,
-    Outgoing,
-    TaskStore,
-    Write,
-)
+from pipeline.core.messages import Kind, Message, MessageRow, MessageState, Outgoing, Run, Write
+from pipeline.core.moment import Moment
+from pipeline.task_store import TaskStore
 from tests.contract.conftest import SqliteStores
 from tests.contract.examples import NOW, add, claimed, compose, keep_until, run
 

@@ -15,18 +15,18 @@ from pipeline.bridge import Bridge
 from pipeline.child import Zygote
 from pipeline.config import Live
 from pipeline.core.device import Device
-from pipeline.core.memory import PROCESS_MB, Peak
+from pipeline.core.memory import PROCESS_MB, ModelOnDevice, Peak
 from pipeline.core.placement import Placement, Why
 from pipeline.core.service_record import MOST_DEATHS
 from pipeline.core.task import Lane, Options, Priority, Task
 from pipeline.engine.fleet import Fleet
 from pipeline.engine.models import BUNDLED
 from pipeline.engine.news import Died, Process, RanOut, Served
-from pipeline.executor import House
+from pipeline.house import House
 from pipeline.roster import Roster
 from pipeline.service import Watch
 from pipeline.store.sqlite import SqliteStore
-from pipeline.task_store import ModelOnDevice, Waiter
+from pipeline.task_store import Waiter
 from tests.contract.examples import ROUTE, add_for
 from tests.fakes.devices import ScriptedProbe, ScriptedProcesses
 from tests.integration.api import SOON_S, settings_for

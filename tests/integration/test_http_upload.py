@@ -13,7 +13,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from pipeline.core.task import Artifacts, MediaFile, Priority
+from pipeline.core.products import Artifacts, MediaFile
+from pipeline.core.task import Priority
 from tests.integration.api import SOON_S, TOKEN, Answer, Api, running
 
 CONTENT = bytes(range(256)) * 4000

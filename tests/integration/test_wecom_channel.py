@@ -20,7 +20,8 @@ from pipeline.ports import (
     TryLater,
 )
 from stages.channels.wecom import WecomRobot
-from tests.fakes.wecom import BAD_MEDIA_ID, BUSY, TOO_OFTEN, Fault, WeCom
+from tests.fakes.wecom import Fault, WeCom
+from tests.fakes.wecom_rules import BAD_MEDIA_ID, BUSY, TOO_OFTEN
 
 KEY = "secret-key-of-the-team"
 TEXT = Message(2, 3, Kind.TEXT, "text", '(2/3)\n一句话。\n 👩‍👩‍👧 "quoted" \\ \t end \n')
