@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import platform
@@ -10,7 +11,7 @@ import socket
 import sqlite3
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http.client import HTTPException
 from pathlib import Path
 
@@ -111,6 +112,19 @@ def _existing(folder: Path) -> Path:
     return next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
 
 
+_PORT_CURES: Mapping[int | None, tuple[str, str]] = {
+    errno.EADDRINUSE: (
+        "Stop the program that has it (ss -ltnp names it), or set another api.port.",
+        "请停止占用该端口的程序（ss -ltnp 可查看），或更换 api.port。",
+    ),
+    errno.EACCES: ("Set an api.port from 1024 on.", "请将 api.port 设为 1024 或更大的端口。"),
+}
+_HOST_CURE = (
+    "Set api.host to an address of this machine: 127.0.0.1 for itself alone, 0.0.0.0 for all that can reach it.",
+    "请将 api.host 设为本机的地址：127.0.0.1 仅本机可访问，0.0.0.0 允许其他机器访问。",
+)
+
+
 def check_port(settings: Settings) -> Iterator[Finding]:
     """See whether the daemon answers, or whether it could listen."""
     api = settings.api
@@ -125,10 +139,7 @@ def check_port(settings: Settings) -> Iterator[Finding]:
         yield error(
             "port",
             (f"cannot listen at {api.host} port {api.port}: {reason.strerror}", f"无法监听 {api.host} 端口 {api.port}"),
-            (
-                "Stop the program that has it (ss -ltnp names it), or set another api.port.",
-                "请停止占用该端口的程序（ss -ltnp 可查看），或更换 api.port。",
-            ),
+            _PORT_CURES.get(reason.errno, _HOST_CURE),
         )
     else:
         yield fine("port", f"{api.host} port {api.port} is free" if api.port else "a free port is picked at start")

@@ -153,7 +153,7 @@ def _say(connection: socket.socket, line: dict[str, Any]) -> None:
 
 
 def _say_what_was_done(tally: Tally) -> None:
-    emit({"level": 20, "event": "engine rests", **asdict(tally)})
+    emit({"level": 20, "event": "engine rests", **{name: round(value, 3) for name, value in asdict(tally).items()}})
 
 
 def main(socket_path: str, device: str, batch_size: int) -> None:

@@ -6,6 +6,7 @@ what it is called: should another fall off, it is still the same.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -36,7 +37,9 @@ def find_devices(wanted: str, slots: int) -> list[Device]:
     chosen = gpus if wanted == "cuda" else [gpu for gpu in gpus if gpu.id == wanted]
     if not chosen:
         there = ", ".join(gpu.id for gpu in gpus) or "none"
-        raise ConfigInvalid([f"transcribe.device: {wanted!r} is not there (GPUs found: {there}) / 找不到该设备"])
+        raise ConfigInvalid(
+            [f"transcribe.device = {json.dumps(wanted)}: not on this machine; GPUs found: {there} · 本机没有该设备"]
+        )
     return chosen
 
 

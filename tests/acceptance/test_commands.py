@@ -408,7 +408,7 @@ async def test_a_token_works_at_once_and_ends_at_once(daemon: Daemon) -> None:
 
 
 def test_a_damaged_file_of_tokens_is_left_alone(tmp_path: Path) -> None:
-    """It is named with 3, and what is in it stays."""
+    """It is named with 3, and what is in it stays; so is a data folder that is none."""
     config = tmp_path / "config.json"
     config.write_text(json.dumps({"storage": {"dir": str(tmp_path)}}))
     (tmp_path / "tokens.json").write_text("{half")
@@ -416,6 +416,8 @@ def test_a_damaged_file_of_tokens_is_left_alone(tmp_path: Path) -> None:
     assert (DATA_FOLDER, "") == (done.returncode, done.stdout)
     assert str(tmp_path / "tokens.json") in done.stderr
     assert "{half" == (tmp_path / "tokens.json").read_text()
+    config.write_text(json.dumps({"storage": {"dir": str(tmp_path / "tokens.json")}}))
+    assert DATA_FOLDER == run_daemon("token", "new", "phone", "--config", config).returncode
 
 
 # ---------------------------------------------------------------------------------------------
