@@ -310,7 +310,10 @@ class TaskStore(Protocol):
         ...
 
     async def note_peak(self, where: ModelOnDevice, peak: Peak, now: float) -> None:
-        """Store what a model was measured to take on a device, in place of the oldest if there are many."""
+        """Store what a model was measured to take on a device, in place of the oldest if there are many.
+
+        Raises ``DiskFull`` or ``DbBusy`` as readings do.
+        """
         ...
 
     async def peaks(self) -> Mapping[ModelOnDevice, tuple[Peak, ...]]:
