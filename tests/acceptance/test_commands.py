@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.commands import FAILED, FINE, USAGE, Terminal, at, findings, run_daemon
+from tests.acceptance.rows import rows
 from tests.acceptance.videos import Video, serve_story
 from tests.daemon import Client, Daemon
 from tests.fakes import media
@@ -91,6 +92,9 @@ def test_a_file_of_this_machine_is_sent(daemon: Daemon, tmp_path: Path) -> None:
     )
     assert (FINE, True) == (done.returncode, bool(done.stdout.strip()))
     assert '我的 "talk"' in done.stderr
+    (task_id,) = task_ids(at(daemon, "submit", str(file), "--language", "en", "--word-times", "--sequential").stdout)
+    asked_for = rows(daemon, "SELECT id, options ->> '$.word_times', options ->> '$.sequential' FROM task")
+    assert (task_id, 1, 1) in asked_for
     refused = at(daemon, "submit", str(file), "--model", "no-such-model")
     assert (FAILED, "") == (refused.returncode, refused.stdout)
     assert "transcribe.models" in refused.stderr
