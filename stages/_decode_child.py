@@ -14,13 +14,12 @@ from typing import Any
 from pipeline.core.products import GROWING
 from pipeline.failures import (
     DecodeFailed,
-    DiskFull,
     DownloadTruncated,
     MediaInvalid,
     MediaNoAudio,
     MediaTooLong,
 )
-from stages._work import BYTES_PER_SAMPLE, DISK_IS_FULL, SAMPLE_RATE, make_durable
+from stages._work import BYTES_PER_SAMPLE, SAMPLE_RATE, make_durable
 
 CONTAINERS = "aac,ac3,aiff,amr,asf,avi,caf,flac,flv,matroska,mov,mp3,mpeg,mpegts,ogg,wav,w64"
 """libav's names of the containers that are opened; playlists and scripts that name other files are not among them."""
@@ -59,10 +58,6 @@ def main(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
         raise MediaInvalid(_looks_like(media)) from None
     except av.error.FFmpegError as error:
         raise DecodeFailed(type(error).__name__) from error
-    except OSError as error:
-        if error.errno in DISK_IS_FULL:
-            raise DiskFull from None
-        raise
 
 
 def _walls() -> dict[str, str]:

@@ -237,6 +237,9 @@ UPDATE task SET percent = max(percent, :percent), reading = :reading, updated_at
 ---------------------------------------------------------------------------------------------------
 -- Delivering
 
+-- name: is_unfinished
+SELECT 1 FROM task WHERE id = :id AND status IN ('pending', 'processing', 'retrying');
+
 -- name: insert_run
 INSERT INTO run (task_id, robot, made_at) VALUES (:task_id, :robot, :now) RETURNING id;
 
@@ -297,7 +300,10 @@ SELECT robot, count(*) AS unsent FROM message
 -- name: next_message
 SELECT message.*, run.task_id,
        NOT EXISTS (SELECT 1 FROM message AS other WHERE other.run_id = run.id AND other.state <> 'planned')
-       AS begins_run
+       AS begins_run,
+       EXISTS (SELECT 1 FROM message AS other
+                WHERE other.robot IS :robot AND other.state IN ('planned', 'sending', 'in_doubt')
+                  AND other.run_id > message.run_id) AS holds_up
   FROM message JOIN run ON run.id = message.run_id
  WHERE message.robot IS :robot AND message.state IN ('planned', 'sending', 'in_doubt')
  ORDER BY message.run_id, message.id LIMIT 1;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import signal
@@ -15,21 +16,33 @@ from typing import Self
 from tests.daemon import ROOT, Daemon
 from tests.fakes.server import Record
 
+FINE, FAILED, USAGE, DATA_FOLDER = 0, 1, 2, 3
+"""What the commands end with."""
 TIMEOUT_S = 60.0
 _PROGRAM = [sys.executable, str(ROOT / "run_daemon.py")]
 
 
-def run_daemon(*arguments: str | Path, environ: Mapping[str, str] = os.environ) -> subprocess.CompletedProcess[str]:
-    """Run the command to its end; what it prints is text."""
+def run_daemon(
+    *arguments: str | Path, environ: Mapping[str, str] = os.environ, folder: Path = ROOT
+) -> subprocess.CompletedProcess[str]:
+    """Run the command to its end, in this folder; what it prints is text."""
     command = [*_PROGRAM, *map(str, arguments)]
     return subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT_S, check=False, env=environ
+        command, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT_S, check=False, env=environ
     )
 
 
 def at(daemon: Daemon, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a command with a daemon's configuration, as its owner would."""
     return run_daemon(command, "--config", daemon.config, *arguments)
+
+
+def findings(config: Path) -> tuple[int, Mapping[str, Mapping[str, str]]]:
+    """Have ``doctor`` look, and return its exit code and what it found, by name."""
+    done = run_daemon("doctor", "--json", "--config", config)
+    said = json.loads(done.stdout)
+    assert said["fine"] == (done.returncode == FINE)
+    return done.returncode, {finding["name"]: finding for finding in said["findings"]}
 
 
 class Terminal:

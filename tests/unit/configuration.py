@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,9 +14,7 @@ from pipeline.errors import ConfigInvalid
 NO_ENVIRONMENT: Mapping[str, str] = {}
 
 
-def problems_of(
-    path: Path | None, environ: Mapping[str, str] = NO_ENVIRONMENT, **more: Mapping[str, object]
-) -> list[str]:
+def problems_of(path: Path | None, environ: Mapping[str, str] = NO_ENVIRONMENT, **more: Any) -> list[str]:
     """Load settings that must be refused, and give the problems that were named."""
     with pytest.raises(ConfigInvalid) as refused:
         load_settings(path, environ=environ, **more)

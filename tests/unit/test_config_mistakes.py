@@ -83,11 +83,11 @@ BROKEN: dict[str, tuple[str | bytes, list[str]]] = {
     ),
     "batch sizes": (
         '{"scheduler": {"min_batch_size": 4}}',
-        ["scheduler (*min_batch_size * scheduler.max_batch_size *"],
+        ["scheduler.min_batch_size (*config.json): * not above scheduler.max_batch_size, which is 3 *"],
     ),
     "endpoint without a model": (
         '{"llm": {"base_url": "https://llm.test/v1", "summary_model": "s"}}',
-        ["llm (*llm.model*llm.base_url *"],
+        ["llm.model (*config.json): * because llm.base_url is set *"],
     ),
     "tokens": (
         '{"api": {"auth_token": ["", "with space", 7]}}',
@@ -115,6 +115,32 @@ def test_broken_files_have_every_mistake_named(name: str, written: Callable[[str
         for problem, pattern in zip(problems, patterns, strict=True)
     ], problems
     assert all(re.search(r"[\u4e00-\u9fff]", problem) for problem in problems)
+
+
+def test_no_mistake_hides_another(written: Callable[[str], Path]) -> None:
+    """How keys go together, and who could reach the daemon, is told beside what is wrong by itself."""
+    file = written(json.dumps({
+        "api": {"host": "0.0.0.0", "prot": 1},
+        "scheduler": {"min_batch_size": 4, "max_retries": -1},
+        "llm": {"base_url": "https://llm.test/v1", "timeout_s": "long"},
+    }))  # fmt: skip
+    alone = ["api.prot", "scheduler.max_retries", "llm.timeout_s"]
+    together = ["scheduler.min_batch_size", "llm.model"]
+    assert [*alone, *together] == [problem.partition(" ")[0] for problem in problems_of(file)]
+    listening = problems_of(file, has_made_tokens=lambda _: False)
+    assert [*alone, *together, "api.host"] == [problem.partition(" ")[0] for problem in listening]
+
+
+def test_what_nobody_knows_is_not_held_against_others(written: Callable[[str], Path]) -> None:
+    """A key that goes with one that is wrong, or that may stand in a file that cannot be read, is no mistake."""
+    values = '{"scheduler": {"min_batch_size": 4, "max_batch_size": "5"}, "api": {"host": "0.0.0.0", "auth_token": 7}}'
+    wrong = problems_of(written(values), has_made_tokens=lambda _: False)
+    assert ["api.auth_token", "scheduler.max_batch_size"] == [problem.partition(" ")[0] for problem in wrong]
+    environ = {"TRANSCRIBED_API__HOST": "0.0.0.0", "TRANSCRIBED_LLM__BASE_URL": "https://llm.test/v1"}
+    (unread,) = problems_of(written(values[:-1]), environ, has_made_tokens=lambda _: False)
+    assert "not valid JSON" in unread
+    (open_without,) = problems_of(None, {"TRANSCRIBED_API__HOST": "0.0.0.0"}, has_made_tokens=lambda _: False)
+    assert "api.auth_token" in open_without
 
 
 def test_syntax_errors_show_their_place(written: Callable[[str], Path]) -> None:
