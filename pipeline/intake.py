@@ -9,7 +9,7 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import structlog
@@ -61,8 +61,8 @@ RESTART_S = 5
 KEY_HEADER = "Idempotency-Key"
 """Header by which a caller names a request."""
 
-_NOT_THE_WORK = frozenset({"title", "author", "description"})
-"""Options that name the work without changing its text or delivery."""
+_THE_WORK = tuple(option.name for option in fields(Options) if option.name not in {"title", "author", "description"})
+"""Options that change the text or its delivery; the others only name the work."""
 
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
 
@@ -324,7 +324,7 @@ def _as_before(known: Replayed | KeyTaken, owner: str) -> list[Accepted]:
 
 def work_key(task: Task) -> str:
     """The name of the work: equal for the same owner, address and options that change text or delivery."""
-    options = {name: value for name, value in asdict(task.options).items() if name not in _NOT_THE_WORK}
+    options = {name: getattr(task.options, name) for name in _THE_WORK}
     said = json.dumps([task.owner, task.source.canonical, options], sort_keys=True)
     return hashlib.sha256(said.encode()).hexdigest()
 
