@@ -35,18 +35,20 @@ from pipeline.engine.model_record import ModelRecord
 from pipeline.engine.models import ModelShelf, Stock, resolve_auto
 from pipeline.errors import ConfigInvalid, DataFolderUnusable
 from pipeline.events import EventBus
-from pipeline.executor import Executor, House
+from pipeline.executor import Executor
 from pipeline.heartbeat import Heartbeat
+from pipeline.house import House
 from pipeline.http.deps import Deps, Missing
 from pipeline.http.server import HttpServer
 from pipeline.intake import Intake
 from pipeline.keyring import Keyring
 from pipeline.llm import Llm
-from pipeline.log import hide, set_level, set_up
+from pipeline.log import set_level, set_up
 from pipeline.monitor import Monitor
 from pipeline.outbox import Outbox
 from pipeline.ports import Channel
 from pipeline.progress_board import ProgressBoard
+from pipeline.redaction import hide
 from pipeline.reload import Reload
 from pipeline.rescuer import Rescuer
 from pipeline.retention import Retention

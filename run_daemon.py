@@ -19,6 +19,8 @@ from pipeline.cli._packages import lacking
 from pipeline.errors import CommandFailed, ConfigInvalid, DataFolderUnusable, TranscribedError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pipeline.config import Settings
 
 
@@ -39,27 +41,43 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    # Whoever only talks to the daemon needs none of its secrets, and is often in a terminal that does not know them.
-    is_about_daemon = arguments.command in {None, "serve", "doctor"}
+    if arguments.print_schema:
+        return _print_schema()
+    if arguments.command in {None, "serve"}:
+        return _serve(arguments)
 
     def load() -> Settings:
         from pipeline.config import load_settings
 
-        given = {"api.host": arguments.host, "api.port": arguments.port}
-        overrides = {key: value for key, value in given.items() if value is not None}
-        return load_settings(arguments.config, overrides=overrides, all_secrets=is_about_daemon)
+        # Whoever only talks to the daemon needs none of its secrets, and is often in a terminal without them.
+        return load_settings(commands.config_file(arguments.config), all_secrets=arguments.command == "doctor")
 
-    if arguments.print_schema:
-        return _print_schema()
-    if arguments.check_config:
-        _check(load())
-        print(f"{arguments.config}: fine / 配置正确")
-        return FINE
-    if arguments.command in {None, "serve"}:
-        from daemon import serve
-
-        return serve(load)
     return commands.run(arguments, load)
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    """Run the daemon, or only see whether its configuration would let it start."""
+    from pipeline.config import load_settings
+    from pipeline.keyring import has_made_tokens
+    from pipeline.log import set_up_for_command
+
+    given = {"api.host": arguments.host, "api.port": arguments.port}
+    overrides = {key: value for key, value in given.items() if value is not None}
+    file = commands.config_file(arguments.config)
+    if file is None:
+        print(f"no {commands.CONFIG} here: everything has its default / 没有该文件，使用默认值", file=sys.stderr)
+
+    def load() -> Settings:
+        # A file that was there at the start is missed if it is gone when it is to be read again.
+        path = file or commands.config_file(None)
+        return load_settings(path, overrides=overrides, has_made_tokens=has_made_tokens)
+
+    set_up_for_command()  # until the daemon sets up its own log
+    if arguments.check_config:
+        return _check(load(), file)
+    from daemon import serve
+
+    return serve(load)
 
 
 def _told(failure: ModuleNotFoundError | TranscribedError) -> tuple[int, Sequence[str]]:
@@ -74,13 +92,13 @@ def _told(failure: ModuleNotFoundError | TranscribedError) -> tuple[int, Sequenc
             return code, (failure.message, failure.localized)
 
 
-def _check(settings: Settings) -> None:
-    """Refuse what a start would refuse although every value is valid by itself."""
-    from pipeline.config import check_exposure
-    from pipeline.keyring import MadeTokens
+def _check(settings: Settings, file: Path | None) -> int:
+    """Refuse what a start on this machine would refuse although every value is valid by itself."""
+    from pipeline.engine.devices import find_devices
 
-    made = MadeTokens(settings.storage.dir / "tokens.json")
-    check_exposure(settings, has_made_tokens=bool(made.owners()))
+    find_devices(settings.transcribe.device, settings.scheduler.max_tasks_per_gpu)
+    print(f"{file or 'defaults'}: fine / 配置正确")
+    return FINE
 
 
 def _print_schema() -> int:

@@ -27,6 +27,7 @@ try:
     from pipeline.cli._bars import Board
     from pipeline.cli._client import Client, Json, add_daemon_options, connect
     from pipeline.cli._follow import FINAL, bar, title
+    from pipeline.cli.commands import CONFIG, config_file
     from pipeline.config import load_settings
     from pipeline.errors import CommandFailed, ConfigInvalid
 except ModuleNotFoundError as missing:
@@ -45,7 +46,10 @@ MOST_VIDEOS = 100
 def main(argv: Sequence[str] | None = None) -> int:
     """Submit, watch, draw, judge; 0 if everything held."""
     show_any_character()
-    arguments = _parser().parse_args(argv)
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    if not arguments.demo and not AT_ONCE <= len(arguments.videos) <= MOST_VIDEOS:
+        parser.error(f"--videos: name 2 to {MOST_VIDEOS} videos / 请给出 2 到 {MOST_VIDEOS} 个视频地址")
     try:
         with ExitStack() as stack:
             client, urls = _demo(stack) if arguments.demo else (_running(arguments), arguments.videos)
@@ -66,16 +70,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--demo", action="store_true", help="start a daemon and a video site for this check alone")
-    which.add_argument("--videos", nargs="+", metavar="URL", help="submit these to a running daemon, at least two")
-    parser.add_argument("--config", type=Path, default=Path("config.json"), help="of the running daemon (config.json)")
+    which.add_argument(
+        "--videos", nargs="+", action="extend", metavar="URL", help="submit these to a running daemon, at least two"
+    )
+    parser.add_argument("--config", type=Path, metavar="FILE", help=f"of the running daemon (default: {CONFIG})")
     add_daemon_options(parser)
     return parser
 
 
 def _running(arguments: argparse.Namespace) -> Client:
-    if not AT_ONCE <= len(arguments.videos) <= MOST_VIDEOS:
-        raise CommandFailed(f"Name 2 to {MOST_VIDEOS} videos.", f"请给出 2 到 {MOST_VIDEOS} 个视频地址。")
-    return connect(arguments, lambda: load_settings(arguments.config, all_secrets=False))
+    return connect(arguments, lambda: load_settings(config_file(arguments.config), all_secrets=False))
 
 
 def _demo(stack: ExitStack) -> tuple[Client, list[str]]:

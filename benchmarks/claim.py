@@ -13,11 +13,11 @@ from statistics import median
 
 from benchmarks.figures import AtMost, Figure, percentile
 from pipeline.clock import Clock
+from pipeline.core.admission import NewTask
 from pipeline.core.task import Lane
 from pipeline.store import _file, _tasks
 from pipeline.store._timers import Timers
 from pipeline.store.sqlite import SqliteStore
-from pipeline.task_store import NewTask
 from stages.route import ROUTE
 from tests.contract.examples import task
 

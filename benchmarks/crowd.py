@@ -12,7 +12,7 @@ from collections.abc import Awaitable
 from contextlib import closing
 from pathlib import Path
 
-from benchmarks.figures import ROOT, Figure
+from benchmarks.figures import ROOT, Figure, percentile
 from tests.daemon import Client, Daemon, Json
 from tests.fakes.server import running
 from tests.fakes.site import Reply, Site
@@ -47,10 +47,11 @@ async def _fill(daemon: Daemon, url: str, folder: Path) -> list[Figure]:
         submits = await filling
         lists = [await _timed(client.get("/api/tasks", limit=50)) for _ in range(LISTS)]
     assert backups == sorted(backups)
+    submit = f"submit, {PER_SECOND}/s up to {QUEUED} queued, with {BACKUPS} backups"
     return [
-        Figure(f"submit, {PER_SECOND}/s up to {QUEUED} queued, with {BACKUPS} backups, p50", "ms", (_p(submits, 50),)),
-        Figure(f"submit, {PER_SECOND}/s up to {QUEUED} queued, with {BACKUPS} backups, p99", "ms", (_p(submits, 99),)),
-        Figure(f"list of 50, {QUEUED} queued, p99", "ms", (_p(lists, 99),)),
+        Figure(f"{submit}, p50", "ms", (1000 * percentile(submits, 50),)),
+        Figure(f"{submit}, p99", "ms", (1000 * percentile(submits, 99),)),
+        Figure(f"list of 50, {QUEUED} queued, p99", "ms", (1000 * percentile(lists, 99),)),
         Figure("tasks in the last of the backups, all of them sound", "", (backups[-1],)),
     ]
 
@@ -85,7 +86,3 @@ def _back_up(daemon: Daemon, copy: Path) -> int:
         count: int = conn.execute("SELECT count(*) FROM task").fetchone()[0]
     copy.unlink()
     return count
-
-
-def _p(waits: list[float], percent: int) -> float:
-    return 1000 * sorted(waits)[len(waits) * percent // 100]

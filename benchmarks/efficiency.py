@@ -12,15 +12,14 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.figures import ROOT, AtLeast, Figure
+from benchmarks.figures import AtLeast, Figure
 from benchmarks.models import random_model
 from benchmarks.recordings import clips, record
-from benchmarks.sides import Spent, bare, warm_daemon
+from benchmarks.sides import DEMO, Spent, bare, warm_daemon
 
 CLIPS, CLIP_S = 8, 60
 LONG_S = 3600
 ROUNDS, LONG_ROUNDS = 5, 1
-DEMO = ROOT / "models" / "demo"
 
 
 def measure() -> list[Figure]:

@@ -8,13 +8,12 @@ import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from benchmarks.figures import ROOT, AtMost, Figure
+from benchmarks.figures import AtMost, Figure
 from benchmarks.recordings import record
-from benchmarks.sides import WarmDaemon, warm_daemon
+from benchmarks.sides import DEMO, WarmDaemon, warm_daemon
 
 HOUR_S, HOURS = 3600, 10
 LOOK_EVERY_S = 0.2
-DEMO = ROOT / "models" / "demo"
 
 
 def measure() -> list[Figure]:

@@ -1,4 +1,4 @@
-"""How well an hour is heard, beside faster-whisper's own batches: many pauses, noise, and the borders of seven windows.
+"""How well an hour is heard, beside faster-whisper's own batches: many pauses, noise, and thirty borders of windows.
 
 The same recording, model and number type; the library is a program of its own (``python -m benchmarks.quality MODEL
 FILE`` prints its segments), so that its memory is not counted here.
@@ -21,12 +21,11 @@ import numpy as np
 from faster_whisper import BatchedInferencePipeline, WhisperModel
 
 from benchmarks.figures import ROOT, AtMost, Figure
-from benchmarks.sides import PATIENCE_S, warm_daemon
+from benchmarks.sides import DEMO, PATIENCE_S, warm_daemon
 from examples.scoring import error_rate
 from pipeline.engine.memory_book import BATCH_ON_CPU
 from tests.fakes import media
 
-DEMO = ROOT / "models" / "demo"
 LENGTH_S = 3600
 LONGEST_PAUSE_S = 3.0
 NOISE = 60.0

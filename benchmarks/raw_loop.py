@@ -36,7 +36,7 @@ CORES = os.cpu_count() or 1
 def tuned(model: str, files: Sequence[str]) -> Callable[[], int]:
     """Prepare the best loop; the call runs it and returns how many windows it heard."""
     whisper = Whisper(model, "cpu", "auto")
-    prompt = whisper.prompt("en", said_before=None, hotwords=None)
+    prompt = whisper.prompt("en")
     step = round(whisper.most_s * SAMPLE_RATE)
 
     def prepare(file: str) -> list[np.ndarray]:
@@ -44,7 +44,7 @@ def tuned(model: str, files: Sequence[str]) -> Callable[[], int]:
         return [whisper.features(sound[begin : begin + step]) for begin in range(0, len(sound), step)]
 
     def hear(batch: Sequence[np.ndarray]) -> int:
-        return len(whisper.decode(batch, [prompt] * len(batch), 0.0))
+        return len(whisper.decode(whisper.stack(batch), [prompt] * len(batch), 0.0))
 
     def run() -> int:
         with ThreadPoolExecutor(CORES) as pool:

@@ -22,6 +22,8 @@ from tests.daemon import Client, Daemon
 from tests.fakes.server import running
 from tests.fakes.site import Reply, Site
 
+DEMO = ROOT / "models" / "demo"
+"""The bundled model, which is quick."""
 PATIENCE_S = 900.0
 
 

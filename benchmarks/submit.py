@@ -7,7 +7,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from benchmarks.figures import AtMost, Figure
+from benchmarks.figures import AtMost, Figure, percentile
 from tests.daemon import Client, Daemon
 from tests.fakes import media
 from tests.fakes.server import running
@@ -29,12 +29,16 @@ def measure() -> list[Figure]:
                     loaded = kind != "idle"
                     rounds.append(asyncio.run(_round(site, Path(folder), f"{number}-{loaded}", loaded=loaded)))
     figures = [
-        Figure(f"submit, {kind}, {PER_SECOND}/s, p{percent}", "ms", tuple(_percentile(one, percent) for one in rounds))
+        Figure(
+            f"submit, {kind}, {PER_SECOND}/s, p{percent}",
+            "ms",
+            tuple(1000 * percentile(one, percent) for one in rounds),
+        )
         for kind, rounds in waits.items()
         for percent in (50, 99)
     ]
     ratios = [
-        _percentile(busy, 99) / _percentile(idle, 99)
+        percentile(busy, 99) / percentile(idle, 99)
         for idle, busy in zip(waits["idle"], waits["full load"], strict=True)
     ]
     return [
@@ -47,10 +51,6 @@ def measure() -> list[Figure]:
             AtMost(100),
         ),
     ]
-
-
-def _percentile(waits: list[float], percent: int) -> float:
-    return 1000 * sorted(waits)[len(waits) * percent // 100]
 
 
 async def _round(site: Site, folder: Path, name: str, *, loaded: bool) -> list[float]:

@@ -1,4 +1,4 @@
-"""Supervised child processes: forked from the warm zygote or started as a program of their own.
+"""Supervised child processes, forked from the warm zygote.
 
 Whatever may hang, leak or die runs in one. Each has its own process group, a lifeline (its stdin: closed
 by our death, however we die), a deadline, and speaks JSON lines on stdout. A pool thread waits for it.
@@ -18,7 +18,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import structlog
@@ -27,6 +26,7 @@ from pipeline.bridge import StopSignal
 from pipeline.errors import Interrupted
 from pipeline.failures import stage_failures
 from pipeline.ports import ChildDied, ChildTimeout
+from pipeline.program import clean_environment
 from pipeline.roster import GONE_WITHIN_S, Roster
 
 LAST_WORDS_BYTES = 4000
@@ -37,23 +37,7 @@ WARM_WITHIN_S = 120.0
 """Importing what children need takes the zygote a second or two; a loaded machine may take a hundred."""
 FORK_WITHIN_S = 10.0
 """A warm zygote answers in milliseconds; one that does not is hung."""
-SCRUBBED = ("PROXY", "TOKEN", "SECRET", "API_KEY", "PASSWORD", "WEBHOOK")
-"""Environment variables with these in their names are not handed to children."""
-
-HERE = Path(__file__).resolve().parent.parent
-"""The folder of our packages."""
-
 log = structlog.get_logger()
-
-
-def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Our environment without what children have no business with, and with ``extra``.
-
-    Children find our packages here, not in the folder that the daemon was started from, whatever lies in it.
-    """
-    kept = {name: value for name, value in os.environ.items() if not any(word in name.upper() for word in SCRUBBED)}
-    path = os.pathsep.join([str(HERE), *filter(None, [kept.get("PYTHONPATH")])])
-    return {**kept, "PYTHONPATH": path, "PYTHONSAFEPATH": "1", **(extra or {})}
 
 
 class Zygote:
@@ -281,70 +265,3 @@ def _write_all(fd: int, data: bytes) -> None:
     with contextlib.suppress(BrokenPipeError):  # it died at once; reading its output tells how
         while data:
             data = data[os.write(fd, data) :]
-
-
-class Program:
-    """A long-lived program of ours, with an environment of its own and the same lifeline."""
-
-    def __init__(self, name: str, arguments: Sequence[str], environment: Mapping[str, str], roster: Roster) -> None:
-        """Start it, and put it on record."""
-        self.name = name
-        self._roster = roster
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "pipeline.lifeline", *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=clean_environment(environment),
-            process_group=0,
-        )
-        roster.enter(self._process.pid)
-        self._ready = threading.Event()
-        self._reader = threading.Thread(target=self._relay, name=f"{name}-output", daemon=True)
-        self._reader.start()
-
-    def _relay(self) -> None:
-        """Turn what the program says into log lines until it ends; ``{"ready": true}`` is its greeting."""
-        assert self._process.stdout is not None  # noqa: S101 - asked for as a pipe above
-        for raw in self._process.stdout:
-            line = raw.decode(errors="replace").rstrip()
-            try:
-                said = json.loads(line)
-            except ValueError:
-                log.warning("engine output", program=self.name, line=line)
-                continue
-            if said.get("ready"):
-                self._ready.set()
-            else:
-                log.log(said.pop("level", 20), program=self.name, **said)
-        self._ready.set()
-
-    def wait_ready(self, timeout_s: float) -> bool:
-        """Wait for its greeting; False if it ended or took too long."""
-        return self._ready.wait(timeout_s) and self.alive
-
-    @property
-    def alive(self) -> bool:
-        """Whether it still runs."""
-        return self._process.poll() is None
-
-    @property
-    def pid(self) -> int:
-        """Its process id, also that of its group."""
-        return self._process.pid
-
-    def kill(self) -> None:
-        """End its whole process group at once."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-
-    def close(self) -> None:
-        """End it and wait until it is gone."""
-        self.kill()
-        self._process.wait()
-        self._roster.leave(self._process.pid)
-        self._reader.join()
-        if self._process.stdin is not None:
-            self._process.stdin.close()
-        if self._process.stdout is not None:
-            self._process.stdout.close()

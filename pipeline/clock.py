@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.task_store import Moment
+from pipeline.core.moment import Moment
 
 _MACHINE_START = Path("/proc/sys/kernel/random/boot_id")
 

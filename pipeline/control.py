@@ -10,19 +10,28 @@ import structlog
 
 from pipeline.core.lifecycle import Settled, Step, cancel, redeliver, retry
 from pipeline.core.notices import cancelled_notice
-from pipeline.core.task import Artifacts, Status, Task
+from pipeline.core.products import Artifacts
+from pipeline.core.task import Status, Task
 from pipeline.events import EventBus
-from pipeline.executor import Executor, House
+from pipeline.executor import Executor
+from pipeline.house import House
 from pipeline.refusals import Conflict, InvalidValue, NotFound
 
 AUTO = "auto"
 """Go on from the first product that is missing."""
 
+LET_GO_S = 10.0
+"""How long a retry waits for the worker of a task that was cancelled: it is being ended, and soon lets go."""
+LOOK_EVERY_S = 0.05
+
 log = structlog.get_logger()
 
 
 class Control:
-    """Changes tasks by their owners' wish. One conditional change decides every race with the workers."""
+    """Changes tasks by their owners' wish. One conditional change decides every race with the workers.
+
+    A wish is carried out to its end, even if whoever made it hangs up: what is stored must be made known.
+    """
 
     def __init__(
         self,
@@ -31,14 +40,25 @@ class Control:
         route: Sequence[Step],
         bus: EventBus,
         wake: Callable[[], None],
+        let_go_s: float = LET_GO_S,
     ) -> None:
-        """Take the workers to interrupt; ``wake`` nudges whoever has work after a change."""
+        """Take the workers to interrupt.
+
+        Args:
+            house: holds the store and the work folders.
+            executor: has the work that a cancel interrupts.
+            route: every stage in order.
+            bus: told of every change.
+            wake: nudges whoever has work after a change.
+            let_go_s: how long a retry waits for the worker of a cancelled task.
+        """
         self._house = house
         self._store = house.store
         self._executor = executor
         self._route = tuple(route)
         self._bus = bus
         self._wake = wake
+        self._let_go_s = let_go_s
 
     async def cancel(self, task_id: str) -> bool:
         """Stop a task, its work and its messages; False if it was cancelled already.
@@ -47,6 +67,9 @@ class Control:
             NotFound: there is no such task.
             Conflict: it has finished.
         """
+        return await asyncio.shield(self._cancel(task_id))
+
+    async def _cancel(self, task_id: str) -> bool:
         while True:
             task = await self._get(task_id)
             if task.status is Status.CANCELLED:
@@ -65,12 +88,25 @@ class Control:
     async def retry(self, task_id: str, start: str = AUTO) -> None:
         """Start a finished task again, from its first missing product or from a stage on.
 
+        Two workers never have the same task: one that was just cancelled starts again once its worker has let go.
+
         Raises:
             NotFound: there is no such task.
             InvalidValue: ``start`` is neither ``auto`` nor a stage.
-            Conflict: it has not finished, or is completed and no stage is named.
+            Conflict: it has not finished, or is completed and no stage is named, or its worker does not let go.
         """
+        await asyncio.shield(self._retry(task_id, start))
+
+    async def _retry(self, task_id: str, start: str) -> None:
         makes = self._makes_from(start)
+        patient_until = time.monotonic() + self._let_go_s
+        while not await self._restarted(task_id, start, makes):
+            if time.monotonic() >= patient_until:
+                raise Conflict("its last work is still being ended: try again in a moment")
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def _restarted(self, task_id: str, start: str, makes: Sequence[str]) -> bool:
+        """Start a finished task again; False if a worker still has it in hand."""
         task = await self._get(task_id)
         if not task.status.final:
             raise Conflict(f"it is {task.status}")
@@ -79,8 +115,9 @@ class Control:
         dropped = await asyncio.to_thread(self._dropped, task, makes)
         settled = retry(task, dropped, self._route, time.time())
         if not await self._store.restart(settled, expected=task.status, dropped=dropped):
-            raise Conflict("its last work is still being ended: try again in a moment")
+            return False
         self._tell(settled)
+        return True
 
     async def redeliver(self, task_id: str) -> None:
         """Send a completed task's messages again, as a new run.
@@ -89,6 +126,9 @@ class Control:
             NotFound: there is no such task.
             Conflict: it is not completed, or never had messages.
         """
+        await asyncio.shield(self._redeliver(task_id))
+
+    async def _redeliver(self, task_id: str) -> None:
         task = await self._get(task_id)
         if task.status is not Status.COMPLETED:
             raise Conflict(f"it is {task.status}")
@@ -106,6 +146,9 @@ class Control:
             NotFound: there is no such task.
             Conflict: it has not finished.
         """
+        await asyncio.shield(self._delete(task_id))
+
+    async def _delete(self, task_id: str) -> None:
         if not await self._store.delete(task_id):
             task = await self._get(task_id)
             raise Conflict(f"it is {task.status}: cancel it first")

@@ -14,8 +14,8 @@ from pipeline.core.task import Lane, Status
 log = structlog.get_logger()
 
 
-class Watch:
-    """One waiter's view of one task. It only says when to look; what there is to see is in the store."""
+class Onlooker:
+    """Someone who waits for one task, and is only told when to look; what there is to see is in the store."""
 
     def __init__(self) -> None:
         """Begin with nothing seen."""
@@ -44,7 +44,7 @@ class EventBus:
 
     def __init__(self) -> None:
         """Begin without waiters."""
-        self._watches: dict[str, set[Watch]] = {}
+        self._onlookers: dict[str, set[Onlooker]] = {}
         self._closed = False
 
     def record(self, settled: Settled, lane: Lane | None = None) -> None:
@@ -66,30 +66,30 @@ class EventBus:
     def publish(self, task_id: str, status: Status) -> None:
         """Tell who waits for this task that the store now has it in this status."""
         if status.final:
-            for watch in self._watches.get(task_id, ()):
-                watch.wake()
+            for onlooker in self._onlookers.get(task_id, ()):
+                onlooker.wake()
 
     @contextmanager
-    def watch(self, task_id: str) -> Iterator[Watch]:
+    def watch(self, task_id: str) -> Iterator[Onlooker]:
         """Follow a task from now on. Read the store only inside, or a change in between is missed."""
-        watch = Watch()
+        onlooker = Onlooker()
         if self._closed:
-            watch.wake()
-        self._watches.setdefault(task_id, set()).add(watch)
+            onlooker.wake()
+        self._onlookers.setdefault(task_id, set()).add(onlooker)
         try:
-            yield watch
+            yield onlooker
         finally:
-            self._forget(task_id, watch)
+            self._forget(task_id, onlooker)
 
-    def _forget(self, task_id: str, watch: Watch) -> None:
-        watches = self._watches[task_id]
-        watches.discard(watch)
-        if not watches:
-            del self._watches[task_id]
+    def _forget(self, task_id: str, onlooker: Onlooker) -> None:
+        onlookers = self._onlookers[task_id]
+        onlookers.discard(onlooker)
+        if not onlookers:
+            del self._onlookers[task_id]
 
     def close(self) -> None:
         """End every wait, those of the future too."""
         self._closed = True
-        for watches in self._watches.values():
-            for watch in watches:
-                watch.wake()
+        for onlookers in self._onlookers.values():
+            for onlooker in onlookers:
+                onlooker.wake()

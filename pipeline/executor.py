@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import shutil
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import structlog
 
-from pipeline.bridge import Bridge, StopSignal, side_by_side
-from pipeline.child import Limits, Zygote
-from pipeline.config import Live, Settings
+from pipeline.bridge import StopSignal, side_by_side
+from pipeline.child import Limits
+from pipeline.config import Settings
 from pipeline.core.lifecycle import Failed, Interrupted as WasInterrupted, Outcome, Succeeded, next_step
 from pipeline.core.progress import Reading
-from pipeline.core.task import Artifacts, Failure, Lane, Stage, Task, Waiting
+from pipeline.core.task import Failure, Lane, Stage, Task, Waiting
 from pipeline.core.transcript import Segment
 from pipeline.errors import DataFolderUnusable, Interrupted
-from pipeline.failures import DiskFull, GpuOutOfMemory, InternalFailure, StageFailed
-from pipeline.llm import Llm
+from pipeline.failures import DISK_IS_FULL, DiskFull, GpuOutOfMemory, InternalFailure, StageFailed
+from pipeline.house import House
 from pipeline.log import bind_task
 from pipeline.ports import (
     OnSegments,
@@ -32,9 +31,6 @@ from pipeline.ports import (
     StageContext,
     StageWork,
 )
-from pipeline.task_store import TaskStore
-
-R = TypeVar("R")
 
 WAITS_FOR: Mapping[type[StageFailed], Waiting] = {DiskFull: Waiting.DISK, GpuOutOfMemory: Waiting.DEVICE}
 """Failures that are no attempt: the task waits for what it lacks."""
@@ -64,71 +60,6 @@ class WorkUnit:
     task: Task
     lane: Lane
     recognizer: Recognizer | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class House:
-    """What stages may use, through their context."""
-
-    bridge: Bridge
-    store: TaskStore
-    zygote: Zygote
-    live: Live
-    note_progress: Callable[[str, Reading], None]
-    """Called on the loop with every reading."""
-    llm: Llm | None = None
-    """None where no endpoint is configured."""
-    stop: StopSignal = field(default_factory=StopSignal)
-    """Raised when the daemon is asked to stop: begin nothing more, break off what can be continued."""
-    halt: StopSignal = field(default_factory=StopSignal)
-    """Raised a while later: break off everything."""
-
-    @property
-    def settings(self) -> Settings:
-        """The settings in force at this moment."""
-        return self.live.settings
-
-    def ask(self, question: Coroutine[Any, Any, R]) -> R:
-        """Wait in this thread for an answer of the store, which keeps its own time: on a full disk it may take long."""
-        return self.bridge.call(question, timeout_s=None)
-
-    def work_folder(self, task_id: str) -> Path:
-        """Where a task's media and audio lie until its transcript is stored."""
-        return self.settings.storage.dir / "work" / task_id
-
-    def products_gone(self, task: Task) -> list[str]:
-        """Products whose files are gone or not as long as they were, and are still needed; later ones first."""
-        known, folder = task.artifacts, self.work_folder(task.id)
-        if known.transcript is not None:
-            return []
-        decoded = known.audio is not None and known.audio.whole
-        audio_gone = (
-            decoded and known.audio is not None and not _is_whole(folder / known.audio.name, known.audio.size_bytes)
-        )
-        file_needed = known.file is not None and (not decoded or audio_gone)
-        file_gone = (
-            file_needed and known.file is not None and not _is_whole(folder / known.file.name, known.file.size_bytes)
-        )
-        return [name for name, is_gone in (("audio", audio_gone), ("file", file_gone)) if is_gone]
-
-    def clear_work(self, task_id: str, known: Artifacts) -> None:
-        """Remove the files of a task that needs them no more; its media and audio stay if they are to be kept."""
-        folder = self.work_folder(task_id)
-        products = (known.file, known.audio) if self.settings.storage.keep_media else ()
-        kept = {product.name for product in products if product is not None}
-        if not kept:
-            shutil.rmtree(folder, ignore_errors=True)
-            return
-        for file in folder.glob("*"):
-            if file.name not in kept:
-                file.unlink(missing_ok=True)
-
-
-def _is_whole(file: Path, size_bytes: int) -> bool:
-    try:
-        return file.stat().st_size == size_bytes
-    except OSError:
-        return False
 
 
 class _Stops:
@@ -186,7 +117,9 @@ class Executor:
             return WasInterrupted(unit.task.id, unit.lane)
         except StageFailed as failure:
             return _failed(unit, stage, failure)
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, OSError) and error.errno in DISK_IS_FULL:
+                return _failed(unit, stage, DiskFull(str(error)))
             log.exception("a stage raised what it should have named", stage=stage)
             return _failed(unit, stage, InternalFailure())
         return Succeeded(unit.task.id, unit.lane)

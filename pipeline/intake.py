@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
 from pathlib import Path
 
 import structlog
 
 from pipeline.config import Live, Settings
 from pipeline.core.addresses import Address, AddressPolicy, check_address
+from pipeline.core.admission import Accepted, Added, AlreadyThere, KeyTaken, NewTask, NoRoom, Replayed, RequestKey
+from pipeline.core.products import Artifacts, MediaFile
 from pipeline.core.share_text import first_link
-from pipeline.core.task import (
-    Artifacts,
-    MediaFile,
-    Notify,
-    Options,
-    Priority,
-    Script,
-    Source,
-    Task,
-    first_layers,
-)
+from pipeline.core.submission import Submission, work_key
+from pipeline.core.task import Options, Source, Task, first_layers
 from pipeline.core.uploads import source_of_upload
-from pipeline.incoming import UPLOAD_NAME, Incoming, Upload
+from pipeline.failures import DiskFull
+from pipeline.incoming import UPLOAD_NAME, Incoming
 from pipeline.refusals import (
     IdempotencyConflict,
     InvalidValue,
@@ -39,17 +30,7 @@ from pipeline.refusals import (
     ShuttingDown,
     UrlRefused,
 )
-from pipeline.task_store import (
-    Accepted,
-    Added,
-    AlreadyThere,
-    KeyTaken,
-    NewTask,
-    NoRoom,
-    Replayed,
-    RequestKey,
-    TaskStore,
-)
+from pipeline.task_store import TaskStore
 
 log = structlog.get_logger()
 
@@ -61,43 +42,7 @@ RESTART_S = 5
 KEY_HEADER = "Idempotency-Key"
 """Header by which a caller names a request."""
 
-_THE_WORK = tuple(option.name for option in fields(Options) if option.name not in {"title", "author", "description"})
-"""Options that change the text or its delivery; the others only name the work."""
-
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
-
-
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """What a caller asked for; None leaves the choice to the configuration."""
-
-    url: str
-    """The address, or a shared text with the address in it; of an upload the name its sender gave it."""
-    param: str = "url"
-    """What the request calls the address."""
-    download_url: str | None = None
-    """Where the media lies, if the address does not lead to it."""
-    upload: Upload | None = None
-    """The file, if it came with the request."""
-    language: str | None = None
-    model: str | None = None
-    hotwords: str | None = None
-    prompt: str | None = None
-    sequential: bool = False
-    word_times: bool = False
-    proofread: bool = True
-    summarize: bool = True
-    script: Script | None = None
-    priority: Priority = Priority.NORMAL
-    robot: str | None = None
-    """Name of the one robot that is to get the messages."""
-    notify: Notify | None = None
-    title: str | None = None
-    author: str | None = None
-    description: str | None = None
-    client_ref: str | None = None
-    force: bool = False
-    """Do the work again although it is there."""
 
 
 class Intake:
@@ -155,7 +100,7 @@ class Intake:
             IdempotencyConflict: the key stands for another request.
             UrlRefused: an address may not be fetched.
             ModelUnavailable: the model is not named in the configuration.
-            InvalidValue: the robot is not named in the configuration, or there are more than ever fit.
+            InvalidValue: the robot is not named in the configuration.
             QueueFull: nothing was stored; it says when to try again.
             ShuttingDown: the daemon takes no new work.
         """
@@ -165,8 +110,8 @@ class Intake:
         new = [NewTask(task, work_key(task)) for task in (self._task(each, owner) for each in wanted)]
         force = any(each.force for each in wanted)
         match await self._store.add_all(new, room=self._room, force=force, key=key):
-            case NoRoom(unfinished):
-                raise self._no_room(unfinished, len(new))
+            case NoRoom() as full:
+                raise self._no_room(full)
             case Replayed() | KeyTaken() as known:  # the same request, at the same moment
                 return _as_before(known, owner)
             case outcomes:
@@ -204,7 +149,7 @@ class Intake:
         """
         try:
             accepted = await self.accept(wanted, owner, key)
-        except Refusal:
+        except (Refusal, DiskFull):
             await incoming.discard()
             raise
         if accepted.task_id != incoming.task_id:
@@ -296,21 +241,18 @@ class Intake:
             )
         return (name,)
 
-    def _no_room(self, unfinished: int, wanted: int) -> Refusal:
+    def _no_room(self, full: NoRoom) -> QueueFull:
         """Estimate from the latest acceptances: as many places became free in that time as were taken again."""
-        if wanted > self._room:
-            return InvalidValue(
-                f"{wanted} are more than ever fit: concurrent.max_workers + concurrent.queue_size = {self._room}",
-                param="urls",
-            )
-        pace_s = (self._clock() - self._accepted_at[0]) / len(self._accepted_at)
         concurrent = self._settings.concurrent
+        pace_s = (self._clock() - self._accepted_at[0]) / len(self._accepted_at)
+        never = f"{full.new} at once are more than ever fit: max_workers + queue_size = {self._room}"
         return QueueFull(
+            never if full.new > self._room else "",
             retry_after=min(LATEST_S, max(SOONEST_S, math.ceil(pace_s))),
             more={
                 "max_workers": concurrent.max_workers,
                 "queue_size": concurrent.queue_size,
-                "unfinished": unfinished,
+                "unfinished": full.unfinished,
             },
         )
 
@@ -320,13 +262,6 @@ def _as_before(known: Replayed | KeyTaken, owner: str) -> list[Accepted]:
         raise IdempotencyConflict(param=KEY_HEADER)
     log.info("answered as before", owner=owner, tasks=[each.task_id for each in known.accepted])
     return list(known.accepted)
-
-
-def work_key(task: Task) -> str:
-    """The name of the work: equal for the same owner, address and options that change text or delivery."""
-    options = {name: getattr(task.options, name) for name in _THE_WORK}
-    said = json.dumps([task.owner, task.source.canonical, options], sort_keys=True)
-    return hashlib.sha256(said.encode()).hexdigest()
 
 
 def new_id(now: float) -> str:

@@ -19,9 +19,9 @@ from pathlib import Path
 
 import structlog
 
-from pipeline.config import Settings, check_exposure, is_loopback_host
-from pipeline.errors import DataFolderUnusable
-from pipeline.log import hide
+from pipeline.config import Settings, exposure, is_loopback_host
+from pipeline.errors import ConfigInvalid, DataFolderUnusable
+from pipeline.redaction import hide
 
 log = structlog.get_logger()
 
@@ -55,7 +55,7 @@ class Keyring:
         Raises:
             ConfigInvalid: the daemon is to listen beyond this machine, and nobody has set a token.
         """
-        keyring = cls({}, MadeTokens(settings.storage.dir / "tokens.json"))
+        keyring = cls({}, MadeTokens(settings.storage.dir))
         keyring.adopt(settings)
         return keyring
 
@@ -66,7 +66,9 @@ class Keyring:
             ConfigInvalid: as `open`; nothing has changed then.
         """
         made = self._made.owners()
-        check_exposure(settings, has_made_tokens=bool(made))
+        problems = exposure(settings, lambda _: bool(made))
+        if problems:
+            raise ConfigInvalid(problems)
         tokens = {secret.get_secret_value() for secret in settings.api.tokens}
         # The generated token was chosen by nobody, so it opens nothing to other machines.
         if not tokens and is_loopback_host(settings.api.host):
@@ -88,9 +90,9 @@ class Keyring:
 class MadeTokens:
     """The tokens of ``token new``, as their file has them at this moment."""
 
-    def __init__(self, file: Path) -> None:
-        """Name the file; it need not be there."""
-        self._file = file
+    def __init__(self, folder: Path) -> None:
+        """Name the data folder; neither it nor the file need be there."""
+        self._file = folder / "tokens.json"
         self._stamp: tuple[int, int, int] | None = None
         self._owners: dict[str, str] = {}
 
@@ -141,8 +143,14 @@ class MadeTokens:
             names = json.loads(self._file.read_bytes())
             return {digest: name for name, digest in names.items() if _DIGEST.fullmatch(digest)}
         except (OSError, ValueError, AttributeError, TypeError):
-            log.exception("the file of made tokens cannot be read; none of them is valid", file=str(self._file))
+            # No traceback: it is the file that is wrong, and a start that is refused for it shows none.
+            log.error("the file of made tokens cannot be read; none of them is valid", file=str(self._file))  # noqa: TRY400 - see above
             return {}
+
+
+def has_made_tokens(folder: Path) -> bool:
+    """Tell whether ``token new`` has made tokens in this data folder."""
+    return bool(MadeTokens(folder).owners())
 
 
 def generated_token(file: Path, *, create: bool) -> str | None:

@@ -25,9 +25,7 @@ from structlog.stdlib import BoundLogger, LoggerFactory, ProcessorFormatter, fil
 from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import EventDict, ExceptionTransformer, Processor, WrappedLogger
 
-from pipeline.redaction import hide, presentable, printable
-
-__all__ = ["LogPlan", "bind_task", "hide", "readable", "set_level", "set_up", "set_up_for_command"]
+from pipeline.redaction import presentable, printable
 
 _COLORS = {"debug": "\x1b[2m", "info": "\x1b[32m", "warning": "\x1b[33m", "error": "\x1b[31m", "critical": "\x1b[31;1m"}
 _PLAIN = "\x1b[0m"

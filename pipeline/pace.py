@@ -6,7 +6,8 @@ import asyncio
 from collections import deque
 
 from pipeline.clock import Clock
-from pipeline.task_store import Moment, TaskStore
+from pipeline.core.moment import Moment
+from pipeline.task_store import TaskStore
 
 WINDOW_S = 60.0
 """WeCom counts messages per robot in any sixty seconds."""

@@ -11,7 +11,8 @@ from typing import Any, Literal, Protocol, TypeAlias
 from pipeline.config import Settings
 from pipeline.core.device import Reading
 from pipeline.core.messages import Message, Run
-from pipeline.core.task import FREE, Artifacts, Lane, LayerState, Product, Stage, Task, TaskWarning, Usage
+from pipeline.core.products import Artifacts, Product
+from pipeline.core.task import FREE, Lane, LayerState, Stage, Task, TaskWarning, Usage
 from pipeline.core.transcript import Segment
 from pipeline.llm_failures import LlmFailed
 
@@ -45,7 +46,7 @@ class Recognition:
     prompt: str | None
     resume_after_s: float
     sequential: bool = False
-    """Without batches, each window knowing the text before it."""
+    """Without batches, each stretch knowing the text before it."""
     word_times: bool = False
 
 

@@ -9,7 +9,7 @@ import structlog
 
 from pipeline.config import Live, Settings, secrets_of
 from pipeline.errors import ConfigInvalid
-from pipeline.log import hide
+from pipeline.redaction import hide
 from pipeline.service import Watch
 
 log = structlog.get_logger()

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from pipeline.core.lifecycle import Step, rescue
 from pipeline.core.notices import failure_runs
-from pipeline.core.task import Artifacts, Status, Task
+from pipeline.core.products import Artifacts
+from pipeline.core.task import Status, Task
 from pipeline.events import EventBus
-from pipeline.executor import House
+from pipeline.house import House
 
 
 class Rescuer:

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import structlog
 
-from pipeline.core.task import Artifacts
-from pipeline.executor import House
+from pipeline.core.products import Artifacts
+from pipeline.house import House
 from pipeline.service import Watch
 
 LOOK_EVERY_S = 3600.0

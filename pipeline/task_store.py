@@ -1,4 +1,4 @@
-"""What the house asks of its store, and the values that pass between them."""
+"""What the house asks of its store."""
 
 from __future__ import annotations
 
@@ -6,132 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from pipeline.core.admission import Added, AlreadyThere, KeyTaken, NewTask, NoRoom, Replayed, RequestKey
 from pipeline.core.device import Device, Reading
 from pipeline.core.figures import Figures, QueueView
 from pipeline.core.lifecycle import Delivery, Settled
-from pipeline.core.memory import Peak
-from pipeline.core.messages import Message, MessageState, Run
+from pipeline.core.memory import ModelOnDevice, Peak
+from pipeline.core.messages import Message, MessageRow, MessageState, Outgoing, Run, Write
+from pipeline.core.moment import Moment
 from pipeline.core.progress import Progress
 from pipeline.core.task import FREE, Lane, Priority, Stage, Status, Task, Usage, Waiting
 from pipeline.core.transcript import Segment
 from pipeline.ports import Answer, Made, Reply, TooLong
-
-
-@dataclass(frozen=True, slots=True)
-class NewTask:
-    """A task that wants to be stored, with what is already made for it, and the name of its work."""
-
-    task: Task
-    work_key: str
-
-
-@dataclass(frozen=True, slots=True)
-class Added:
-    """The task is stored."""
-
-
-@dataclass(frozen=True, slots=True)
-class AlreadyThere:
-    """The same work is stored already, under this id."""
-
-    task_id: str
-    status: Status
-
-
-@dataclass(frozen=True, slots=True)
-class NoRoom:
-    """As many tasks are waiting for a transcript as may be."""
-
-    unfinished: int
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """What a caller is told of one submission: the task that does the work, an older one if ``duplicate_of`` is set."""
-
-    task_id: str
-    status: Status
-    duplicate_of: str | None
-    client_ref: str | None
-
-    @classmethod
-    def of(cls, task: Task, outcome: Added | AlreadyThere) -> Accepted:
-        """Say what became of the submission that ``task`` was made of."""
-        if isinstance(outcome, AlreadyThere):
-            return cls(outcome.task_id, outcome.status, outcome.task_id, task.client_ref)
-        return cls(task.id, task.status, None, task.client_ref)
-
-
-@dataclass(frozen=True, slots=True)
-class RequestKey:
-    """A caller's name for one request: within ``KEY_LIFE_S`` the same again is answered as it was, and does nothing."""
-
-    owner: str
-    key: str
-    body: str
-    """Digest of all that was asked."""
-
-
-KEY_LIFE_S = 24 * 3600.0
-"""Seconds for which an accepted request is remembered by its key."""
-
-
-@dataclass(frozen=True, slots=True)
-class Replayed:
-    """The request was accepted before, with this answer."""
-
-    accepted: tuple[Accepted, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class KeyTaken:
-    """The key stands for a request with another body."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """The message at the head of a robot's lane."""
-
-    id: int
-    task_id: str
-    message: Message
-    state: MessageState
-    attempts: int
-    begins_run: bool
-    """Whether nothing of its run has gone out yet."""
-    refused_s: float = 0.0
-    """How long it was refused so far, while a daemon was running."""
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """A point in time that a restart can compare with, whatever happens to the machine's clock.
-
-    ``at`` is by that clock, in seconds since the epoch. ``uptime_s`` counts from the start of the machine that
-    ``machine`` names; an empty name is one that is not known.
-    """
-
-    at: float
-    uptime_s: float
-    machine: str
-
-
-@dataclass(frozen=True, slots=True)
-class Write:
-    """A request that was written to a robot, whatever became of it."""
-
-    id: int
-    moment: Moment
-
-
-@dataclass(frozen=True, slots=True)
-class MessageRow:
-    """A message and what became of it."""
-
-    message: Message
-    robot: str | None
-    state: MessageState
-    sent_at: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,15 +59,6 @@ class Waiter:
     is_suspect: bool
     """Whether an engine has died while it worked on it."""
     waiting_for: Waiting | None
-
-
-@dataclass(frozen=True, slots=True)
-class ModelOnDevice:
-    """What a measurement of memory is of; a device goes by its name, because another may take its place."""
-
-    device: str
-    model: str
-    compute_type: str
 
 
 class TaskStore(Protocol):
@@ -327,7 +203,10 @@ class TaskStore(Protocol):
 
     # delivering
     async def announce(self, task_id: str, runs: Sequence[Run], now: float) -> None:
-        """Freeze notices, each dropped where its robot has unsent messages: a notice is worth nothing late."""
+        """Freeze notices, each dropped where its robot has unsent messages: a notice is worth nothing late.
+
+        Nor is it once the task has come to its end.
+        """
         ...
 
     async def lanes(self) -> dict[str | None, int]:
@@ -431,7 +310,10 @@ class TaskStore(Protocol):
         ...
 
     async def note_peak(self, where: ModelOnDevice, peak: Peak, now: float) -> None:
-        """Store what a model was measured to take on a device, in place of the oldest if there are many."""
+        """Store what a model was measured to take on a device, in place of the oldest if there are many.
+
+        Raises ``DiskFull`` or ``DbBusy`` as readings do.
+        """
         ...
 
     async def peaks(self) -> Mapping[ModelOnDevice, tuple[Peak, ...]]:

@@ -6,8 +6,6 @@ import asyncio
 import time
 from collections.abc import Callable
 
-import structlog
-
 from pipeline.bridge import Bridge, Lane as ThreadLane
 from pipeline.core.lifecycle import Outcome
 from pipeline.core.task import Lane
@@ -17,8 +15,6 @@ from pipeline.task_store import TaskStore
 
 LOOK_EVERY_S = 2.0
 """Upper bound: every finished transcript also wakes the lane."""
-
-log = structlog.get_logger()
 
 
 class TextLane:

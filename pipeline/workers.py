@@ -9,7 +9,7 @@ import structlog
 
 from pipeline.engine.local import LocalEngine
 from pipeline.errors import Interrupted
-from pipeline.executor import House
+from pipeline.house import House
 from pipeline.service import Service
 
 log = structlog.get_logger()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, groupby, pairwise
 
-from pipeline.core.task import Paragraph
+from pipeline.core.products import Paragraph
 from stages._offline import Piece, paragraph
 from stages._words import words
 

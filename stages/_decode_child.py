@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline.core.task import GROWING
+from pipeline.core.products import GROWING
 from pipeline.failures import (
     DecodeFailed,
-    DiskFull,
     DownloadTruncated,
     MediaInvalid,
     MediaNoAudio,
@@ -59,10 +58,6 @@ def main(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
         raise MediaInvalid(_looks_like(media)) from None
     except av.error.FFmpegError as error:
         raise DecodeFailed(type(error).__name__) from error
-    except OSError as error:
-        if error.errno in {28, 122}:
-            raise DiskFull from None
-        raise
 
 
 def _walls() -> dict[str, str]:

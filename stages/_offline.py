@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from pipeline.core.task import Paragraph
+from pipeline.core.products import Paragraph
 from pipeline.core.transcript import Segment
 
 

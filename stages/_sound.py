@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pipeline.core.task import Artifacts, Audio
+from pipeline.core.products import Artifacts, Audio
 from pipeline.failures import DecodeFailed, DecodeTimeout, DownloadTruncated
 from pipeline.ports import ChildDied, ChildTimeout, StageContext
 from stages._work import AUDIO_NAME

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pipeline.core.head import Head, Language
 from pipeline.core.messages import compose_run
-from pipeline.core.task import Artifacts, CleanText, Lane, LayerState, Stage, Summary, Task
+from pipeline.core.products import Artifacts, CleanText, Summary
+from pipeline.core.task import Lane, LayerState, Stage, Task
 from pipeline.core.text import count_characters
 from pipeline.failures import InternalFailure
 from pipeline.ports import Made, StageContext

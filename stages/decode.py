@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.core.task import Artifacts, Lane, Stage
+from pipeline.core.products import Artifacts
+from pipeline.core.task import Lane, Stage
 from pipeline.ports import Made, StageContext
 from stages._sound import decode
 

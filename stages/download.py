@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.core.task import Artifacts, Lane, MediaFile, Stage
+from pipeline.core.products import Artifacts, MediaFile
+from pipeline.core.task import Lane, Stage
 from pipeline.failures import DownloadTimeout, DownloadTruncated, SourceForbidden, SourceNotFound
 from pipeline.ports import ChildDied, ChildTimeout, Made, StageContext
 from stages._access import CONNECTIONS_A_STALL, access

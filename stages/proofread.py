@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline.core.head import OFFLINE
-from pipeline.core.task import Artifacts, CleanText, Lane, LayerState, Paragraph, Stage, TaskWarning
+from pipeline.core.products import Artifacts, CleanText, Paragraph
+from pipeline.core.task import Lane, LayerState, Stage, TaskWarning
 from pipeline.core.transcript import Segment
 from pipeline.failures import InternalFailure
 from pipeline.ports import Made, Question, StageContext

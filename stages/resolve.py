@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from pipeline.core.task import Artifacts, Lane, MediaInfo, Stage
+from pipeline.core.products import Artifacts, MediaInfo
+from pipeline.core.task import Lane, Stage
 from pipeline.failures import MediaTooLong, SourceTimeout, SourceUnreachable, StageFailed
 from pipeline.ports import ChildDied, ChildTimeout, Made, StageContext
 from stages._access import access

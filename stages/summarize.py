@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.core.head import OFFLINE
-from pipeline.core.task import Artifacts, Lane, LayerState, Stage, Summary, TaskWarning
+from pipeline.core.products import Artifacts, Summary
+from pipeline.core.task import Lane, LayerState, Stage, TaskWarning
 from pipeline.core.text import count_characters
 from pipeline.failures import InternalFailure
 from pipeline.ports import Made, Question, StageContext

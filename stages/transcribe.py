@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
-from pipeline.core.task import GROWING, Artifacts, Audio, Lane, LayerState, Stage, TaskWarning, TranscriptInfo
+from pipeline.core.products import GROWING, Artifacts, Audio, TranscriptInfo
+from pipeline.core.task import Lane, LayerState, Stage, TaskWarning
 from pipeline.core.transcript import Segment
 from pipeline.failures import InternalFailure
 from pipeline.ports import Made, Recognition, StageContext

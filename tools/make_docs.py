@@ -31,9 +31,10 @@ _INTRODUCTION = """\
 
 # Configuration
 
-The daemon reads `config.json`, or the file named by `--config`: JSON in UTF-8 that may hold `//` comments.
-Everything has a default, so `{}` is a complete file. Keys are written here with their section, as in `api.port`;
-in the file a section is an object: `{"api": {"port": 8000}}`.
+The daemon reads `config.json` in the folder it is started in, or the file named by `--config`: JSON in UTF-8 that may
+hold `//` comments. Everything has a default, so `{}` is a complete file, and `config.json` may be missing; a file that
+is named must be there. Keys are written here with their section, as in `api.port`; in the file a section is an object:
+`{"api": {"port": 8000}}`.
 
 - **Order of strength**: command line, environment, file, default.
 - **Environment**: `TRANSCRIBED_SECTION__KEY`, as in `TRANSCRIBED_API__PORT=9000`; lists as JSON, as in

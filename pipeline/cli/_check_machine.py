@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import platform
@@ -10,13 +11,14 @@ import socket
 import sqlite3
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http.client import HTTPException
 from pathlib import Path
 
 from pipeline.cli._finding import Finding, error, fine, warning
 from pipeline.config import Settings
 from pipeline.engine.cublas import load_cublas
+from pipeline.engine.cuda_driver import find_cards
 from pipeline.engine.devices import driver_version
 
 OLDEST_PYTHON = (3, 11)
@@ -110,6 +112,19 @@ def _existing(folder: Path) -> Path:
     return next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
 
 
+_PORT_CURES: Mapping[int | None, tuple[str, str]] = {
+    errno.EADDRINUSE: (
+        "Stop the program that has it (ss -ltnp names it), or set another api.port.",
+        "请停止占用该端口的程序（ss -ltnp 可查看），或更换 api.port。",
+    ),
+    errno.EACCES: ("Set an api.port from 1024 on.", "请将 api.port 设为 1024 或更大的端口。"),
+}
+_HOST_CURE = (
+    "Set api.host to an address of this machine: 127.0.0.1 for itself alone, 0.0.0.0 for all that can reach it.",
+    "请将 api.host 设为本机的地址：127.0.0.1 仅本机可访问，0.0.0.0 允许其他机器访问。",
+)
+
+
 def check_port(settings: Settings) -> Iterator[Finding]:
     """See whether the daemon answers, or whether it could listen."""
     api = settings.api
@@ -124,10 +139,7 @@ def check_port(settings: Settings) -> Iterator[Finding]:
         yield error(
             "port",
             (f"cannot listen at {api.host} port {api.port}: {reason.strerror}", f"无法监听 {api.host} 端口 {api.port}"),
-            (
-                "Stop the program that has it (ss -ltnp names it), or set another api.port.",
-                "请停止占用该端口的程序（ss -ltnp 可查看），或更换 api.port。",
-            ),
+            _PORT_CURES.get(reason.errno, _HOST_CURE),
         )
     else:
         yield fine("port", f"{api.host} port {api.port} is free" if api.port else "a free port is picked at start")
@@ -163,6 +175,20 @@ def check_gpu(settings: Settings) -> Iterator[Finding]:
                 "请查看 nvidia-smi 的输出；更新驱动后需重启。",
             ),
         )
+    elif driver is None and (cards := find_cards()):
+        names = ", ".join(card.name for card in cards)
+        yield warning(
+            "gpu",
+            (
+                f"{names}: NVIDIA's management library is missing; what other programs take of it is not seen",
+                f"{names}：缺少 NVIDIA 管理库，无法得知其他程序占用的显存",
+            ),
+            (
+                "In a container, set NVIDIA_DRIVER_CAPABILITIES=compute,utility.",
+                "容器请设置 NVIDIA_DRIVER_CAPABILITIES=compute,utility。",
+            ),
+        )
+        yield from _check_cublas()
     elif driver is None:
         yield fine("gpu", "none found, the CPU is used", "未找到显卡，将使用 CPU")
     else:
@@ -178,6 +204,10 @@ def _check_cuda(driver: str, cuda: int) -> Iterator[Finding]:
         )
         return
     yield fine("gpu", f"NVIDIA driver {driver}, CUDA {cuda}")
+    yield from _check_cublas()
+
+
+def _check_cublas() -> Iterator[Finding]:
     if load_cublas():
         yield fine("cublas", "cuBLAS of CUDA 12 is here", "已安装 CUDA 12 的 cuBLAS")
         return

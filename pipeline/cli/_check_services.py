@@ -12,13 +12,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pipeline.cli._finding import Finding, error, fine, warning
-from pipeline.config import LlmSettings, Settings, check_exposure, not_in_effect
+from pipeline.config import LlmSettings, Settings, exposure, is_loopback_host, not_in_effect
 from pipeline.engine import model_fetch
 from pipeline.engine.devices import find_devices
+from pipeline.engine.model_record import ModelRecord
 from pipeline.engine.models import local_folder, resolve_auto
 from pipeline.errors import ConfigInvalid
 from pipeline.failures import ModelMissing
-from pipeline.keyring import MadeTokens
+from pipeline.keyring import has_made_tokens
 
 ANSWER_S = 5.0
 WECOM = "qyapi.weixin.qq.com"
@@ -35,11 +36,8 @@ def check_config(settings: Settings) -> Iterator[Finding]:
         )
     else:
         yield fine("config", "valid", "有效")
-    try:
-        made = MadeTokens(settings.storage.dir / "tokens.json")
-        check_exposure(settings, has_made_tokens=bool(made.owners()))
-    except ConfigInvalid as invalid:
-        english, _, chinese = invalid.problems[0].partition(" · ")
+    for problem in exposure(settings, has_made_tokens):
+        english, _, chinese = problem.partition(" · ")
         cure = "python run_daemon.py token new NAME"
         yield error("token", (english, chinese), (cure, cure))
 
@@ -49,17 +47,19 @@ def check_models(settings: Settings) -> Iterator[Finding]:
     try:
         devices = find_devices(settings.transcribe.device, settings.scheduler.max_tasks_per_gpu)
     except ConfigInvalid as invalid:
-        told = invalid.problems[0]
-        yield error("device", (told, ""), ("Set transcribe.device to auto.", "请将 transcribe.device 设为 auto。"))
+        english, _, chinese = invalid.problems[0].partition(" · ")
+        cure = "Set transcribe.device to auto.", "请将 transcribe.device 设为 auto。"
+        yield error("device", (english, chinese), cure)
         return
     yield fine("device", ", ".join(device.name for device in devices))
+    record = ModelRecord(settings.storage.dir)
     for wanted in dict.fromkeys((settings.transcribe.model, *settings.transcribe.models)):
-        yield _check_model(resolve_auto(wanted, devices))
+        yield _check_model(resolve_auto(wanted, devices), record)
 
 
-def _check_model(name: str) -> Finding:
+def _check_model(name: str, record: ModelRecord) -> Finding:
     try:
-        return fine("model", f"{name}: {local_folder(name) or model_fetch.cached(name, None)}")
+        return fine("model", f"{name}: {local_folder(name) or model_fetch.cached(name, record.revision(name))}")
     except ModelMissing:
         command = f"python run_daemon.py models fetch {name}"
         return warning(
@@ -98,7 +98,10 @@ def _list_models(llm: LlmSettings) -> set[str]:
     key = llm.api_key.get_secret_value()
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     request = urllib.request.Request(f"{llm.base_url.rstrip('/')}/models", headers=headers)  # noqa: S310 - http(s), checked
-    with urllib.request.urlopen(request, timeout=ANSWER_S) as answer:  # noqa: S310 - as above
+    # As the daemon does it: a proxy of the environment leads out of this machine.
+    is_local = is_loopback_host(urlsplit(llm.base_url).hostname or "")
+    opener = urllib.request.build_opener(*([urllib.request.ProxyHandler({})] if is_local else []))
+    with opener.open(request, timeout=ANSWER_S) as answer:
         said: Any = json.load(answer)
     try:
         return {model["id"] for model in said["data"]}

@@ -31,6 +31,9 @@ COMMANDS = {
 
 LoadSettings = Callable[[], "Settings"]
 
+CONFIG = Path("config.json")
+"""The configuration where nobody names another; it need not be there, for everything has a default."""
+
 _DESCRIPTION = """\
 Download videos, transcribe them, deliver the text. Without a command: run the daemon.
 下载视频、转写语音、发送文字。不带命令时启动服务。"""
@@ -47,7 +50,8 @@ _SERVE_EXAMPLES = """\
 examples:
   run_daemon.py serve                      run the daemon with config.json, until Ctrl-C
   run_daemon.py serve --config other.json  with another configuration
-  run_daemon.py serve --port 8001          on another port than it says"""
+  run_daemon.py serve --port 8001          on another port than it says
+  run_daemon.py serve --check-config       only say what is wrong with it"""
 
 
 class Command(Protocol):
@@ -69,10 +73,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         parents=[_config_option(), _daemon_options()],
     )
-    parser.set_defaults(config=Path("config.json"), host=None, port=None)
-    parser.add_argument("--check-config", action="store_true", help="read the configuration, say what is wrong, end")
-    parser.add_argument("--print-schema", action="store_true", help="print the JSON Schema of the configuration, end")
-    parser.add_argument("--version", action="version", version=f"transcribed {__version__}")
+    parser.set_defaults(config=None, host=None, port=None, check_config=False, print_schema=False)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands", prog=parser.prog)
     for name, summary in COMMANDS.items():
         command = commands.add_parser(
@@ -101,15 +102,24 @@ def add_action(
 def _config_option() -> argparse.ArgumentParser:
     """Make the option that may stand before a command, after it, and after its action; for ``parents``."""
     option = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
-    option.add_argument("--config", type=Path, metavar="FILE", help="configuration file (default: config.json)")
+    option.add_argument("--config", type=Path, metavar="FILE", help=f"configuration file (default: {CONFIG})")
     return option
 
 
 def _daemon_options() -> argparse.ArgumentParser:
+    """Make the options of the daemon itself, which may stand before and after ``serve``; for ``parents``."""
     options = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     options.add_argument("--host", help="address to listen on, instead of api.host")
     options.add_argument("--port", type=int, help="port to listen on, instead of api.port; 0 picks a free one")
+    options.add_argument("--check-config", action="store_true", help="read the configuration, say what is wrong, end")
+    options.add_argument("--print-schema", action="store_true", help="print the JSON Schema of the configuration, end")
+    options.add_argument("--version", action="version", version=f"transcribed {__version__}")
     return options
+
+
+def config_file(named: Path | None) -> Path | None:
+    """Find the configuration: the file that was named, else the one in this folder; None: there is none."""
+    return named or (CONFIG if CONFIG.exists() else None)
 
 
 def run(arguments: argparse.Namespace, load: LoadSettings) -> int:

@@ -7,7 +7,7 @@ import sys
 
 from pipeline.cli import FINE
 from pipeline.cli.commands import LoadSettings, add_action
-from pipeline.errors import CommandFailed
+from pipeline.errors import CommandFailed, DataFolderUnusable
 from pipeline.keyring import DEFAULT_OWNER, NAME, MadeTokens, digest_of, new_token
 from pipeline.log import set_up_for_command
 
@@ -44,7 +44,7 @@ def _name(text: str) -> str:
 def run(arguments: argparse.Namespace, load: LoadSettings) -> int:
     """Do what was asked; returns the exit code."""
     set_up_for_command()
-    tokens = MadeTokens(load().storage.dir / "tokens.json")
+    tokens = MadeTokens(load().storage.dir)
     try:
         match arguments.action:
             case "new":
@@ -54,11 +54,13 @@ def run(arguments: argparse.Namespace, load: LoadSettings) -> int:
             case _:
                 for name in sorted(tokens.owners().values()):
                     print(name)
-    except OSError as error:
+    except PermissionError as error:
         raise CommandFailed(
             f"{error.filename}: {error.strerror}. Become the user that the daemon runs as: sudo -u USER …",
             f"{error.filename}：无法访问。请切换到运行服务的用户：sudo -u USER …",
         ) from None
+    except OSError as error:
+        raise DataFolderUnusable(f"{error.filename}: {error.strerror}") from None
     return FINE
 
 

@@ -1,13 +1,13 @@
 """The settings, read and checked.
 
 `values` are the kinds of values, `settings` the keys, `schema` their JSON Schema, `file` the reader of the file,
-`load` puts file, environment and command line together, `live` holds what is in force,
-`problems` words what is wrong, `checks` judges the result.
+`load` puts file, environment and command line together, `judge` finds all that is wrong with it, `problems` words it,
+`checks` looks at the whole, `live` holds what is in force.
 """
 
 from pipeline.config.checks import (
     NOT_IN_EFFECT,
-    check_exposure,
+    exposure,
     is_loopback_host,
     not_in_effect,
     secrets_of,
@@ -27,8 +27,8 @@ __all__ = [
     "RobotSettings",
     "Settings",
     "TranscribeSettings",
-    "check_exposure",
     "described",
+    "exposure",
     "is_loopback_host",
     "load_settings",
     "node_at",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from pydantic import BaseModel, SecretStr
 
 from pipeline.config.settings import Settings
-from pipeline.errors import ConfigInvalid
 
 # The features behind these keys are not built yet; the keys are taken so that a complete file stays valid.
 NOT_IN_EFFECT = frozenset({
@@ -57,34 +57,28 @@ def is_loopback_host(host: str) -> bool:
         return False
 
 
-def check_exposure(settings: Settings, *, has_made_tokens: bool) -> None:
-    """Refuse to listen to other machines while nobody has chosen a token, or one that can be guessed.
+def exposure(settings: Settings, has_made_tokens: Callable[[Path], bool]) -> list[str]:
+    """Tell why other machines must not reach the daemon: nobody has chosen a token, or one can be guessed.
 
     Args:
         settings: host and configured tokens.
-        has_made_tokens: whether there are tokens made by ``token new``; the one made at first start is none.
-
-    Raises:
-        ConfigInvalid: other machines could reach the daemon.
+        has_made_tokens: tells whether there are tokens made by ``token new`` in the data folder; the one made at first
+            start is none. Asked only if it matters.
     """
     host, tokens = settings.api.host, settings.api.tokens
     if is_loopback_host(host):
-        return
+        return []
     if any(len(token.get_secret_value()) < SHORTEST_OPEN_TOKEN for token in tokens):
-        raise ConfigInvalid(
-            [
-                f"api.auth_token: other machines can reach api.host = {json.dumps(host)}, so each token must have at "
-                f"least {SHORTEST_OPEN_TOKEN} characters"
-                f" · 其他机器可以访问 api.host，每个令牌至少需要 {SHORTEST_OPEN_TOKEN} 个字符"
-            ]
-        )
-    if tokens or has_made_tokens:
-        return
-    raise ConfigInvalid(
-        [
-            f"api.host = {json.dumps(host)}: other machines can reach this address, so a token must be set first: "
-            "set api.auth_token, or run 'python run_daemon.py token new NAME'"
-            " · 其他机器可以访问这个地址，必须先设置令牌："
-            "请设置 api.auth_token，或运行 python run_daemon.py token new NAME"
+        return [
+            f"api.auth_token: other machines can reach api.host = {json.dumps(host)}, so each token must have at "
+            f"least {SHORTEST_OPEN_TOKEN} characters"
+            f" · 其他机器可以访问 api.host，每个令牌至少需要 {SHORTEST_OPEN_TOKEN} 个字符"
         ]
-    )
+    if tokens or has_made_tokens(settings.storage.dir):
+        return []
+    return [
+        f"api.host = {json.dumps(host)}: other machines can reach this address, so a token must be set first: "
+        "set api.auth_token, or run 'python run_daemon.py token new NAME'"
+        " · 其他机器可以访问这个地址，必须先设置令牌："
+        "请设置 api.auth_token，或运行 python run_daemon.py token new NAME"
+    ]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_origin
 
-from pydantic import ValidationError
-
+from pipeline.config.checks import exposure
 from pipeline.config.file import read_config_file
-from pipeline.config.problems import explained, nearest
+from pipeline.config.judge import judge
+from pipeline.config.problems import nearest
 from pipeline.config.schema import key_names
 from pipeline.config.settings import SECRET_KEYS, Settings
 from pipeline.config.values import kept_elsewhere
@@ -21,6 +21,7 @@ from pipeline.redaction import printable
 _PREFIX = "TRANSCRIBED_"
 _BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 _NOTHING: Mapping[str, object] = {}
+_KEYS_OF_EXPOSURE = ("api.host", "api.auth_token", "storage.dir")
 
 
 def load_settings(
@@ -29,6 +30,7 @@ def load_settings(
     overrides: Mapping[str, object] = _NOTHING,
     environ: Mapping[str, str] = os.environ,
     all_secrets: bool = True,
+    has_made_tokens: Callable[[Path], bool] | None = None,
 ) -> Settings:
     """Read the settings from everywhere they may come from.
 
@@ -38,11 +40,13 @@ def load_settings(
         environ: environment variables; those named ``TRANSCRIBED_SECTION__KEY`` are settings.
         all_secrets: whether a secret that is not where its key says is a mistake. Otherwise it is left out: a command
             beside the daemon need not have the daemon's environment, nor read its files.
+        has_made_tokens: tells whether ``token new`` has made any in a data folder, for who is going to listen and must
+            not be open to other machines without one.
 
     Raises:
         ConfigInvalid: with everything that is wrong, not only the first.
     """
-    tree, problems = _file_tree(path)
+    tree, problems, unread = _file_tree(path)
     named, strangers = _named_in(environ)
     problems += strangers
     for key, (_, text) in named.items():
@@ -59,22 +63,24 @@ def load_settings(
             return named[key][0]
         return str(path) if path else "environment or command line"
 
-    try:
-        settings = Settings.model_validate(tree, context={"environ": environ})
-    except ValidationError as error:
-        problems += explained(error, tree, source_of)
+    judged = judge(tree, environ, source_of, unread - named.keys() - overrides.keys())
+    problems += judged.mistakes
+    if has_made_tokens is not None and judged.unsure.isdisjoint(_KEYS_OF_EXPOSURE):
+        problems += exposure(judged.settings, has_made_tokens)
     if problems:
         raise ConfigInvalid(problems)
-    return settings
+    return judged.settings
 
 
-def _file_tree(path: Path | None) -> tuple[dict[str, Any], list[str]]:
+def _file_tree(path: Path | None) -> tuple[dict[str, Any], list[str], set[str]]:
+    """Read the file; returns also what is wrong with it, and the keys that it may set without our knowing it."""
     if path is None:
-        return {}, []
+        return {}, [], set()
     try:
-        return read_config_file(path, {word for key in key_names() for word in key.split(".")})
+        tree, problems = read_config_file(path, {word for key in key_names() for word in key.split(".")})
     except ConfigInvalid as error:
-        return {}, list(error.problems)
+        return {}, list(error.problems), set(key_names())
+    return tree, problems, set()
 
 
 def _named_in(environ: Mapping[str, str]) -> tuple[dict[str, tuple[str, str]], list[str]]:

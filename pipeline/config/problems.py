@@ -20,15 +20,19 @@ Place = tuple[int | str, ...]
 """Keys and indexes that lead to a value of the tree."""
 
 
-def explained(error: ValidationError, tree: Mapping[str, Any], source_of: Callable[[str], str]) -> list[str]:
+def explained(
+    error: ValidationError, tree: Mapping[str, Any], source_of: Callable[[str], str], unsure: frozenset[str]
+) -> list[str]:
     """Write one line for each thing that is wrong.
 
     Args:
         error: what the settings refused.
         tree: what they were given.
         source_of: tells for ``section.key`` who set it.
+        unsure: keys of which nobody knows what was meant; how others go with them is not told.
     """
-    lines = [printable(_line(details, tree, source_of)) for details in error.errors(include_url=False)]
+    certain = [details for details in error.errors(include_url=False) if unsure.isdisjoint(_keys_of(details))]
+    lines = [printable(_line(details, tree, source_of)) for details in certain]
     return list(dict.fromkeys(lines))  # a value that fits no alternative is reported once for each of them
 
 
@@ -49,7 +53,16 @@ def _last_part(dotted: str) -> str:
     return dotted.rpartition(".")[2]
 
 
+def _keys_of(details: ErrorDetails) -> tuple[str, ...]:
+    """The keys that do not go together; none if a value is wrong by itself."""
+    keys: tuple[str, ...] = details.get("ctx", {}).get("keys", ())
+    return keys
+
+
 def _line(details: ErrorDetails, tree: Mapping[str, Any], source_of: Callable[[str], str]) -> str:
+    if keys := _keys_of(details):
+        english, chinese = details["ctx"]["english"], details["ctx"]["chinese"]
+        return f"{keys[0]} ({source_of(keys[0])}): expected {english} · 应为 {chinese}"
     place, value = _found(details["loc"], tree)
     if details["type"] == "missing":
         place = (*place, details["loc"][-1])

@@ -142,13 +142,13 @@ class TranscribeSettings(Section):
         "auto", description="Language of the speech when a request names none; auto listens to find out."
     )
     batch_size: Literal["auto"] | Annotated[int, Field(ge=1, le=128)] = Field(
-        "auto", description="Windows of speech that are recognized together; auto goes by the device's memory."
+        "auto", description="Chunks of speech that are recognized together; auto goes by the device's memory."
     )
     script: Literal["simplified", "traditional", "keep"] = Field(
         "simplified", description="Chinese characters of the delivered text; keep leaves them as recognized."
     )
     idle_unload_s: float = Field(
-        300, ge=0, le=604_800, description="Seconds without work after which a device's models leave memory; 0: never."
+        300, ge=0, le=604_800, description="Seconds without work after which a model leaves memory; 0: never."
     )
     stall_s: float = Field(
         120, ge=0.1, le=3600, description="Seconds without a new segment after which the recognizer counts as hung."
@@ -196,8 +196,10 @@ class SchedulerSettings(Section):
     def _batch_sizes_in_order(self) -> Self:
         if self.min_batch_size > self.max_batch_size:
             raise expected(
-                "scheduler.min_batch_size not above scheduler.max_batch_size",
-                "scheduler.min_batch_size 不大于 scheduler.max_batch_size",
+                f"a number not above scheduler.max_batch_size, which is {self.max_batch_size}",
+                f"不大于 scheduler.max_batch_size（{self.max_batch_size}）的数",
+                "scheduler.min_batch_size",
+                "scheduler.max_batch_size",
             )
         return self
 
@@ -237,7 +239,14 @@ class LlmSettings(Section):
     @model_validator(mode="after")
     def _has_models(self) -> Self:
         if self.base_url and not (self.model or (self.proofread_model and self.summary_model)):
-            raise expected("a model at llm.model, because llm.base_url is set", "与 llm.base_url 同时设置的 llm.model")
+            raise expected(
+                "the name of a model, because llm.base_url is set",
+                "模型名称，因为已设置 llm.base_url",
+                "llm.model",
+                "llm.base_url",
+                "llm.proofread_model",
+                "llm.summary_model",
+            )
         return self
 
 

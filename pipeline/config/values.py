@@ -1,7 +1,7 @@
 """The kinds of values a setting may hold: secrets, paths, addresses, and text of a certain form.
 
 What is wrong with a value is said in two languages by a `PydanticCustomError` of type ``expected``,
-whose context holds ``english`` and ``chinese``.
+whose context holds ``english`` and ``chinese``, and ``keys`` if it is about how several go together.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from pipeline.core.addresses import AddressPolicy
 from pipeline.core.languages import LANGUAGES
 
 
-def expected(english: str, chinese: str) -> PydanticCustomError:
-    """Make the error that says what a value should have been."""
-    return PydanticCustomError("expected", "{english}", {"english": english, "chinese": chinese})
+def expected(english: str, chinese: str, *keys: str) -> PydanticCustomError:
+    """Make the error that says what a value should have been; of several keys that do not go together, the first."""
+    return PydanticCustomError("expected", "{english}", {"english": english, "chinese": chinese, "keys": keys})
 
 
 # ---------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ TURN_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class ReadyChunk:
     """A chunk that is ready for the engine."""
 
     job: int
@@ -27,7 +27,7 @@ class Waiting:
     """Its length."""
 
 
-def next_batch(waiting: Sequence[Waiting], served: Mapping[int, float], size: int) -> list[int]:
+def next_batch(waiting: Sequence[ReadyChunk], served: Mapping[int, float], size: int) -> list[int]:
     """Choose what is decoded next.
 
     Args:
@@ -54,7 +54,7 @@ def next_batch(waiting: Sequence[Waiting], served: Mapping[int, float], size: in
     return batch
 
 
-def _heads(waiting: Sequence[Waiting], left: Mapping[int, None], first: Waiting | None) -> list[int]:
+def _heads(waiting: Sequence[ReadyChunk], left: Mapping[int, None], first: ReadyChunk | None) -> list[int]:
     """The first chunk of each job that is left; none where it may not join the batch."""
     heads: dict[int, int] = {}
     for place in left:
@@ -63,7 +63,7 @@ def _heads(waiting: Sequence[Waiting], left: Mapping[int, None], first: Waiting 
 
 
 def _rank(
-    chunk: Waiting, had: Mapping[int, float], first: Waiting | None, place: int
+    chunk: ReadyChunk, had: Mapping[int, float], first: ReadyChunk | None, place: int
 ) -> tuple[int, float, float, float, int]:
     """Smaller comes first. A batch takes as long as its longest member, so equals are chosen by their lengths."""
     share = had.get(chunk.job, 0.0)

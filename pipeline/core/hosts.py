@@ -64,9 +64,10 @@ _INSIDE_V6 = tuple(
 _SPECIAL_LABELS = frozenset(
     "localhost local localdomain localdomain4 localdomain6 localnet test example invalid onion alt arpa "  # noqa: SIM905 - a list would fill a screen
     "internal intranet intra private priv corp home homenet lan mail workgroup router gateway dhcp "
-    "svc cluster consul docker".split()
+    "svc cluster default consul docker i2p".split()
 )
-_SPECIAL_NAMES = frozenset({"metadata.tencentyun.com"})  # public in form; answers with a link-local address
+# Public in form; they answer with a link-local address.
+_SPECIAL_NAMES = frozenset({"metadata.tencentyun.com", "metadata.goog"})
 
 
 def split_authority(authority: str) -> tuple[Host, int | None]:

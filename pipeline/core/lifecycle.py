@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
+from pipeline.core.products import Artifacts
 from pipeline.core.retry import RetryAt, RetryPolicy
-from pipeline.core.task import Artifacts, Failure, Lane, LayerState, Stage, Status, Task, TaskWarning, Waiting
+from pipeline.core.task import Failure, Lane, LayerState, Stage, Status, Task, TaskWarning, Waiting
 from pipeline.failures import WorkerCrashed
 
 

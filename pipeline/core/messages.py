@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Literal
 
 from pipeline.core.head import UNTITLED, Head, Language, write_head
+from pipeline.core.moment import Moment
 from pipeline.core.neutral import file_name, plain
 from pipeline.core.text import cut, shorten
 
@@ -66,6 +67,41 @@ class Run:
 
     robot: str | None
     messages: tuple[Message, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """The message at the head of a robot's lane."""
+
+    id: int
+    task_id: str
+    message: Message
+    state: MessageState
+    attempts: int
+    begins_run: bool
+    """Whether nothing of its run has gone out yet."""
+    holds_up: bool = False
+    """Whether other runs wait behind its own."""
+    refused_s: float = 0.0
+    """How long it was refused so far, while a daemon was running."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRow:
+    """A message and what became of it."""
+
+    message: Message
+    robot: str | None
+    state: MessageState
+    sent_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A request that was written to a robot, whatever became of it."""
+
+    id: int
+    moment: Moment
 
 
 def compose_run(

@@ -4,14 +4,14 @@ Tasks of one model that run on a device share its weights, and their chunks its 
 model for as long as one of its tasks runs. A model stays loaded behind its last task until somebody needs the room.
 
 The order is by priority, then by turn, but nobody waits for somebody else without reason: a task that there is no room
-for is overtaken, and so is one for which a process with other models would have to end. Once its model has been passed
-over for ``PATIENCE_S``, a device takes nobody else until it has room for it.
+for is overtaken, and so is one for which models that others may want would have to leave. Once its model has been
+passed over for ``PATIENCE_S``, a device takes nobody else until it has room for it.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -20,6 +20,10 @@ from pipeline.core.memory import Footprint
 
 PATIENCE_S = 60.0
 """How long a model is passed over for want of memory: loading another takes some seconds, which must be worth it."""
+
+
+WORTH_A_START = 2
+"""An idle process ends for batches that are so many times as large; a start costs seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,7 @@ class Candidate:
     waited_s: float = 0.0
     """For a device."""
     passed_over_s: float = 0.0
-    """How long tasks of its model were not placed for want of memory."""
+    """How long its model has been, for want of memory; see ``passed_over_since``."""
     alone: bool = False
     """Whether it needs a device for itself: should it kill the engine once more, no other is hurt."""
 
@@ -67,6 +71,19 @@ class Need:
     batch: int
     """Chunks that are to be decoded together if there is room."""
 
+    def promise(self, items: int) -> Promise:
+        """What is promised to the model if it runs this way, with batches of so many chunks."""
+        return Promise(self.footprint.mb(items), self.compute_types)
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What a model that is loaded, or about to be, was promised on its device."""
+
+    memory_mb: int
+    compute_types: tuple[str, ...]
+    """With the first of these that the device supports it is loaded; another would load it a second time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Site:
@@ -79,8 +96,8 @@ class Site:
     """What other programs take of it."""
     taken: int = 0
     """Its slots that are."""
-    promised_mb: Mapping[str, int] = field(default_factory=dict)
-    """Memory of every model that its process has loaded or is about to."""
+    promised: Mapping[str, Promise] = field(default_factory=dict)
+    """To every model that its process has loaded or is about to."""
     at_work: frozenset[str] = frozenset()
     """Those of them that have tasks."""
     batch: int | None = None
@@ -102,7 +119,7 @@ class Placement:
     beside: frozenset[str] = frozenset()
     """The models that may be loaded in its device's process, its own included.
 
-    A process with any other, or with batches of another size, ends first.
+    Any other, which has nothing to do, leaves first; so does a process with batches of another size.
     """
 
 
@@ -151,20 +168,35 @@ def plan(waiting: Sequence[Candidate], sites: Sequence[Site], needs: Needs, rule
     planner = _Planner(sites, needs, rules)
     for priority in sorted({task.priority for task in waiting}, reverse=True):
         group = [task for task in waiting if task.priority == priority]
-        rest = planner.place_all(planner.not_too_few(group), may_end=False)
-        planner.place_all(rest, may_end=True)
+        rest = planner.place_all(planner.not_too_few(group), may_drop=False)
+        planner.place_all(rest, may_drop=True)
     return Plan(tuple(planner.placements), planner.why)
+
+
+def passed_over_since(before: Mapping[str, float], done: Plan, now: float) -> dict[str, float]:
+    """Since when tasks of each model are passed over for want of memory.
+
+    Once that has begun it goes on until one of them starts, or none waits any more: that all slots are taken meanwhile
+    by those there was room for changes nothing.
+
+    Args:
+        before: the same, before the plan.
+        done: the plan.
+        now: when it was made.
+    """
+    begun = {model: now for model, why in done.waiting.items() if why in (Why.MEMORY, Why.TURN)}
+    started = {place.model for place in done.placements}
+    return begun | {model: since for model, since in before.items() if model in done.waiting.keys() - started}
 
 
 @dataclass(frozen=True, slots=True)
 class _Fit:
     """How a task fits on a device."""
 
-    need: Need
+    promise: Promise
     batch: int
-    memory_mb: int
-    ends_process: bool
-    """Whether the device's process, which has nothing to do, has to end for it."""
+    drops_idle: bool = False
+    """Whether what is loaded there and has nothing to do has to go for it."""
 
 
 @dataclass(slots=True)
@@ -173,7 +205,7 @@ class _Place:
 
     site: Site
     free: int
-    promised_mb: dict[str, int]
+    promised: dict[str, Promise]
     at_work: set[str]
     batch: int | None
     started: Counter[str] = field(default_factory=Counter)
@@ -181,34 +213,50 @@ class _Place:
     kept: bool = False
     """Whether it takes nobody more, for somebody who has waited for long."""
 
-    def room_mb(self, rules: Rules) -> int | None:
-        """MiB that may yet be promised; None: no end of them."""
+    def room_mb(self, rules: Rules, models: Collection[str]) -> int | None:
+        """MiB that may be promised beside these models; None: no end of them."""
         if self.site.memory_mb is None:
             return None
-        spoken_for = self.site.others_mb + sum(self.promised_mb.values())
+        spoken_for = self.site.others_mb + sum(self.promised[model].memory_mb for model in models)
         return self.site.memory_mb - rules.reserve_mb(self.site.memory_mb) - spoken_for
 
     def fit(self, model: str, ways: Sequence[Need], rules: Rules) -> _Fit | None:
         """How a task of this model could start here; None: not for want of memory."""
-        room_mb = self.room_mb(rules)
-        if model in self.promised_mb and (room_mb is None or room_mb >= 0 or self.site.device.is_cpu):
-            batch = self.batch or ways[0].batch
-            return _Fit(ways[0], batch, self.promised_mb[model], ends_process=False)
-        if model not in self.promised_mb and self.batch is not None:
+        room_mb, room_without_idle_mb = self.room_mb(rules, self.promised), self.room_mb(rules, self.at_work)
+        alone = None if self.at_work else self._fit_alone(ways, room_without_idle_mb)
+        if model in self.promised:
+            has_room = room_mb is None or room_mb >= 0 or self.site.device.is_cpu
+            return self._fit_loaded(model, alone) if has_room else alone
+        fit = self._fit_beside(ways, room_mb)
+        if fit is None and self.at_work:
+            fit = self._fit_beside(ways, room_without_idle_mb, drops_idle=True)
+        return fit or alone
+
+    def _fit_loaded(self, model: str, alone: _Fit | None) -> _Fit:
+        """How it could start with the model that is loaded; or ``alone``, if that is worth another start."""
+        loaded = _Fit(self.promised[model], self.batch or 1)
+        if alone is None:
+            return loaded
+        has_better_numbers = len(alone.promise.compute_types) > len(loaded.promise.compute_types)
+        return alone if has_better_numbers or alone.batch >= WORTH_A_START * loaded.batch else loaded
+
+    def _fit_beside(self, ways: Sequence[Need], room_mb: int | None, *, drops_idle: bool = False) -> _Fit | None:
+        """How it could start in the device's process, whose batches have their size."""
+        if self.batch is not None:
             for way in ways:
-                memory_mb = way.footprint.mb(self.batch)
-                if room_mb is None or memory_mb <= room_mb:
-                    return _Fit(way, self.batch, memory_mb, ends_process=False)
-        return None if self.at_work else self._fit_alone(ways, room_mb)
+                promise = way.promise(self.batch)
+                if room_mb is None or promise.memory_mb <= room_mb:
+                    return _Fit(promise, self.batch, drops_idle)
+        return None
 
     def _fit_alone(self, ways: Sequence[Need], room_mb: int | None) -> _Fit | None:
         """How it could start in a process of its own: there is none, or one that has nothing to do."""
         for way in ways:
             batch = way.batch
             if room_mb is not None and not self.site.device.is_cpu:
-                batch = way.footprint.most_items(room_mb + sum(self.promised_mb.values()), way.batch)
+                batch = way.footprint.most_items(room_mb, way.batch)
             if batch:
-                return _Fit(way, batch, way.footprint.mb(batch), ends_process=self.batch is not None)
+                return _Fit(way.promise(batch), batch, drops_idle=self.batch is not None)
         return None
 
 
@@ -217,11 +265,13 @@ class _Planner:
 
     def __init__(self, sites: Sequence[Site], needs: Needs, rules: Rules) -> None:
         self._places = [
-            _Place(site, site.device.slots - site.taken, dict(site.promised_mb), set(site.at_work), site.batch)
+            _Place(site, site.device.slots - site.taken, dict(site.promised), set(site.at_work), site.batch)
             for site in sites
         ]
         self._needs = needs
         self._rules = rules
+        self._passed_over: dict[str, Why] = {}
+        """Why a task was not placed when it was its turn."""
         self.placements: list[Placement] = []
         self.why: dict[str, Why] = {}
 
@@ -241,35 +291,37 @@ class _Planner:
                 self.why.setdefault(task.model, Why.BATCH if count[task.model] < enough else Why.SLOTS)
         return left
 
-    def place_all(self, tasks: Sequence[Candidate], *, may_end: bool) -> list[Candidate]:
-        """Place tasks in order; returns those that may yet be if a process ends for them.
+    def place_all(self, tasks: Sequence[Candidate], *, may_drop: bool) -> list[Candidate]:
+        """Place tasks in order; returns those that may yet be if idle models leave for them.
 
         Args:
             tasks: of one priority.
-            may_end: whether a process may be ended for them although it has models that others may still want; for one
-                that a device is kept for, it always may.
+            may_drop: whether what is loaded and idle may leave for them although others may still want it; for one that
+                a device is kept for, it always may.
         """
         left = []
         for task in tasks:
-            found = self._best(task, may_end=may_end or task.is_next)
+            found = self._best(task, may_drop=may_drop or task.is_next)
             if found is not None:
                 self._put(task, *found)
                 continue
-            if may_end or task.is_next:
-                self._leave(task)
+            if task.task_id not in self._passed_over:
+                self._passed_over[task.task_id] = self._why(task)
+            if may_drop or task.is_next:
+                self._leave(task, self._passed_over[task.task_id])
             else:
                 left.append(task)
         return left
 
-    def _best(self, task: Candidate, *, may_end: bool) -> tuple[_Place, _Fit] | None:
+    def _best(self, task: Candidate, *, may_drop: bool) -> tuple[_Place, _Fit] | None:
         """The device where most slots are free; of equals one that has the model, and the first of those."""
         fits = [(place, fit) for place in self._places if (fit := self._fit(place, task)) is not None]
-        fits = [(place, fit) for place, fit in fits if may_end or not fit.ends_process]
+        fits = [(place, fit) for place, fit in fits if may_drop or not fit.drops_idle]
         return max(fits, key=lambda found: self._rank(found[0], task.model), default=None)
 
     def _rank(self, place: _Place, model: str) -> tuple[bool, int, bool]:
         joins = 0 < place.started[model] < self._rules.min_batch
-        return joins, place.free, model in place.promised_mb
+        return joins, place.free, model in place.promised
 
     def _fit(self, place: _Place, task: Candidate) -> _Fit | None:
         if place.kept or place.free < (place.site.device.slots if task.alone else 1):
@@ -279,9 +331,9 @@ class _Planner:
         return place.fit(task.model, self._needs(place.site.device.id, task.model), self._rules)
 
     def _put(self, task: Candidate, place: _Place, fit: _Fit) -> None:
-        if fit.ends_process:
-            place.promised_mb.clear()
-        place.promised_mb[task.model] = fit.memory_mb
+        if fit.drops_idle:
+            place.promised = {model: place.promised[model] for model in place.at_work}
+        place.promised[task.model] = fit.promise
         place.batch = fit.batch
         place.at_work.add(task.model)
         place.started[task.model] += 1
@@ -293,16 +345,15 @@ class _Planner:
                 place.site.device.id,
                 task.model,
                 slots,
-                fit.memory_mb,
+                fit.promise.memory_mb,
                 fit.batch,
-                fit.need.compute_types,
-                frozenset(place.promised_mb),
+                fit.promise.compute_types,
+                frozenset(place.promised),
             )
         )
 
-    def _leave(self, task: Candidate) -> None:
+    def _leave(self, task: Candidate, why: Why) -> None:
         """Say why a task is not placed; if it is next before all others, have a device take nobody else."""
-        why = self._why(task)
         self.why.setdefault(task.model, why)
         if why is Why.BATCH or not task.is_next:
             return

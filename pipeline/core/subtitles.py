@@ -16,7 +16,7 @@ from itertools import accumulate, pairwise
 
 from rapidfuzz.distance import Levenshtein
 
-from pipeline.core.task import Paragraph
+from pipeline.core.products import Paragraph
 from pipeline.core.text import is_boundary
 from pipeline.core.transcript import Segment
 

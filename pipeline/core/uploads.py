@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
 from pipeline.core.task import UPLOAD_SCHEME, Source
@@ -9,6 +10,15 @@ from pipeline.core.task import UPLOAD_SCHEME, Source
 LONGEST_NAME = 255
 """Characters of a name that are kept, as file systems do."""
 NAMELESS = "file"
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that has arrived whole, and the task it waits for."""
+
+    task_id: str
+    size_bytes: int
+    sha256: str
 
 
 def source_of_upload(sent_name: str, sha256: str) -> Source:

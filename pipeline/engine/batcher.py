@@ -14,7 +14,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from pipeline.core.batching import Waiting, next_batch
+from pipeline.core.batching import ReadyChunk, next_batch
 from pipeline.zygote import emit
 
 MOMENT_S = 0.02
@@ -170,7 +170,7 @@ class Batcher:
     def _choose(self) -> list[Piece]:
         """Choose a batch; few pieces are shared out among the idle workers."""
         waiting = [
-            Waiting(piece.owner.number, piece.key, piece.owner.priority, piece.seconds) for piece in self._waiting
+            ReadyChunk(piece.owner.number, piece.key, piece.owner.priority, piece.seconds) for piece in self._waiting
         ]
         size = min(self.size, math.ceil(len(waiting) / self._idle))
         chosen = next_batch(waiting, self._served, size)
@@ -219,3 +219,8 @@ def is_out_of_memory(error: Exception) -> bool:
     """Tell whether a device, or the machine, had no memory left; CTranslate2 says so in words."""
     said = str(error).lower()
     return isinstance(error, MemoryError) or "out of memory" in said or "alloc_failed" in said
+
+
+def is_of_the_device(error: Exception) -> bool:
+    """Tell whether the device itself failed: whatever its process asks of it then fails, too."""
+    return str(error).lower().startswith(("cuda failed", "cublas failed"))

@@ -31,6 +31,8 @@ class Heard:
     logprob: float
     """Average over its tokens."""
     no_speech: float
+    is_whole: bool = True
+    """Whether the text came to its end: a model writes only so much at once."""
 
     @property
     def repeats(self) -> bool:
@@ -96,6 +98,19 @@ def best_of(tries: Sequence[Heard]) -> Heard:
     if not tries[-1].is_doubtful:
         return tries[-1]
     return max([heard for heard in tries if not heard.repeats] or tries, key=lambda heard: heard.logprob)
+
+
+def up_to_last_end(tokens: Sequence[int], first_timestamp: int) -> tuple[tuple[int, ...], float]:
+    """Leave out what stands behind the last end of a sentence, which is a timestamp behind words.
+
+    Returns:
+        The other tokens, and when that sentence ends, in seconds; none and 0 if no sentence ends.
+    """
+    ends = (place for place in range(len(tokens) - 1, 0, -1) if tokens[place] >= first_timestamp > tokens[place - 1])
+    last = next(ends, None)
+    if last is None:
+        return (), 0.0
+    return tuple(tokens[: last + 1]), (tokens[last] - first_timestamp) * TOKEN_S
 
 
 def split(

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.engine.batcher import Batcher, is_out_of_memory
+from pipeline.engine.batcher import Batcher, is_of_the_device, is_out_of_memory
 from pipeline.engine.heard import TEMPERATURES, Aligned, Heard, Sentence, best_of
 from pipeline.engine.recording import SAMPLE_RATE, Chunk, Recording
 from pipeline.engine.whisper import Whisper
@@ -34,7 +34,11 @@ UNHEARD = "und"
 LOOK_S = 0.02
 """How often one looks for sound that is being decoded, and"""
 SIGN_OF_LIFE_S = 1.0
-"""how often the daemon hears meanwhile that it is not the recognizer which stands still."""
+"""how often the daemon hears, when nothing else is told, that work goes on."""
+FRAMES_PER_S = 100
+"""Of features."""
+LEAST_PART_S = 2.0
+"""Nobody says in less time what is too long to be written at once; the parts of a chunk are no shorter."""
 
 _numbers = itertools.count(1)
 
@@ -43,7 +47,7 @@ class Gone(Exception):
     """The daemon closed the connection."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Slot:
     """A place in the order in which a recording is told."""
 
@@ -54,31 +58,12 @@ class Slot:
 
 
 @dataclass(slots=True, eq=False)
-class Detection:
-    """The beginning of a recording, of which the language is to be told."""
-
-    owner: Job
-    features: np.ndarray
-    seconds: float = 0.0
-
-    @property
-    def key(self) -> tuple[object, ...]:
-        return self.owner.whisper, "detect"
-
-    def run(self, batch: Sequence[Detection]) -> None:
-        found = self.owner.whisper.detect([piece.features for piece in batch])
-        for piece, language in zip(batch, found, strict=True):
-            piece.owner.take_language(language)
-
-
-@dataclass(slots=True, eq=False)
 class Decoding:
     """A chunk that is to be heard, and how it was heard so far, at one temperature after the other."""
 
     owner: Job
     chunk: Chunk
     features: np.ndarray
-    prompt: tuple[int, ...]
     slot: Slot
     tries: list[Heard] = field(default_factory=list)
 
@@ -88,14 +73,27 @@ class Decoding:
 
     @property
     def key(self) -> tuple[object, ...]:
-        return self.owner.whisper, len(self.prompt), len(self.tries)
+        return self.owner.whisper, len(self.owner.prompt), len(self.tries)
 
     def run(self, batch: Sequence[Decoding]) -> None:
-        features, prompts = [piece.features for piece in batch], [piece.prompt for piece in batch]
-        heard = self.owner.whisper.decode(features, prompts, TEMPERATURES[len(self.tries)])
+        whisper = self.owner.whisper
+        sound = whisper.stack([piece.features for piece in batch])
+        if any(piece.owner.needs_language for piece in batch):
+            sound = whisper.encode(sound)
+            for piece, language in zip(batch, whisper.detect(sound), strict=True):
+                piece.owner.take_language(language)
+        heard = whisper.decode(sound, [piece.owner.prompt for piece in batch], TEMPERATURES[len(self.tries)])
         for piece, one in zip(batch, heard, strict=True):
             piece.tries.append(one)
             piece.owner.take(piece)
+
+    def leave_rest(self, time_s: float) -> Decoding:
+        """Keep only what is before a moment of the chunk; the rest, told behind it, is to be heard by itself."""
+        frame = round(time_s * FRAMES_PER_S)
+        features = self.features
+        self.chunk, rest = self.chunk.cut(time_s)
+        self.features, self.slot.done_s = features[:, :frame], self.chunk.end_s
+        return Decoding(self.owner, rest, features[:, frame:], Slot(rest.end_s))
 
 
 @dataclass(slots=True, eq=False)
@@ -126,7 +124,7 @@ class Alignment:
 
 def told(error: Exception, usually: str) -> dict[str, Any]:
     """An error as the daemon is told of it."""
-    kind = "out_of_memory" if is_out_of_memory(error) else usually
+    kind = "out_of_memory" if is_out_of_memory(error) else "device_failed" if is_of_the_device(error) else usually
     return {"error": kind, "detail": f"{type(error).__name__}: {error}"[:300]}
 
 
@@ -142,13 +140,14 @@ class Job:
         self._batcher = batcher
         self._request = request
         self._recording = Recording(Path(request["pcm_path"]), request["resume_after_s"], self._await_sound)
+        self._before = whisper.before(said_before=request["prompt"], hotwords=request["hotwords"])
         self._language: str | None = whisper.language or request["language"]
         self._sequential: bool = request["sequential"]
         self._slots: deque[Slot] = deque()
         self._reached_s: float = request["resume_after_s"]
         self._news = threading.Condition()
         self._pulse = 1  # the first sign of life: its model is loaded, which may have taken a while
-        self._pulse_at = 0.0
+        self._pulse_at = time.monotonic()
         self._prepared = self._closed = False
         self._error: Exception | None = None
         if not self._sequential:
@@ -158,6 +157,16 @@ class Job:
     def language(self) -> str:
         """The language that is spoken, or that of no speech."""
         return self._language or UNHEARD
+
+    @property
+    def needs_language(self) -> bool:
+        """Whether the language is still to be told, by the first chunk."""
+        return self._language is None
+
+    @property
+    def prompt(self) -> tuple[int, ...]:
+        """The tokens that stand before every chunk's text; as many while the language is not known."""
+        return self.whisper.prompt(self._language or "en", self._before)
 
     @property
     def left(self) -> float:
@@ -184,27 +193,16 @@ class Job:
             self._notify()
 
     def _prepare(self) -> None:
-        first: list[tuple[Chunk, np.ndarray]] = []
         for found in self._recording.chunks(self.whisper.most_s):
             if isinstance(found, float):
                 self._append(Slot(found, []))
                 continue
-            features = self.whisper.features(self._recording.samples(found))
+            slot, features = Slot(found.end_s), self.whisper.features(self._recording.samples(found))
             self.go_on()
-            first.append((found, features))
-            if self._language is None and _frames(first) < self.whisper.detection_frames:
-                continue
-            self._offer_all(first)
-            first.clear()
-        self._offer_all(first)
-
-    def _offer_all(self, chunks: Sequence[tuple[Chunk, np.ndarray]]) -> None:
-        if chunks and self._language is None:
-            self._detect(np.concatenate([features for _, features in chunks], axis=1))
-        for chunk, features in chunks:
-            slot = Slot(chunk.end_s)
             self._append(slot)
-            self._batcher.offer(Decoding(self, chunk, features, self._prompt(), slot))
+            self._batcher.offer(Decoding(self, found, features, slot))
+            if self.needs_language:
+                self._wait(lambda: not self.needs_language)  # the first chunk tells it for all
 
     def _hear_in_turn(self) -> None:
         """Hear one stretch after the other, each knowing what was said before it; nothing else shares the work."""
@@ -226,21 +224,6 @@ class Job:
             said_before = "".join(texts) or said_before
             self._append(Slot(stretch.end / SAMPLE_RATE, []))
 
-    def _detect(self, features: np.ndarray) -> None:
-        self._batcher.offer(Detection(self, features[:, : self.whisper.detection_frames]))
-        self._wait(lambda: self._language is not None)
-
-    def take_language(self, language: str) -> None:
-        """Take the language that the recording is in."""
-        self._language = language
-        self._notify()
-
-    def _prompt(self) -> tuple[int, ...]:
-        assert self._language is not None  # noqa: S101 - told before the first chunk is offered
-        return self.whisper.prompt(
-            self._language, said_before=self._request["prompt"], hotwords=self._request["hotwords"]
-        )
-
     def _append(self, slot: Slot) -> None:
         """Wait until the device has caught up, then take a place in the order."""
         most = AHEAD * self._batcher.size * self._batcher.workers
@@ -253,9 +236,7 @@ class Job:
     def _await_sound(self) -> None:
         """Wait a moment for sound that is being decoded; how long it may take is the daemon's business."""
         self._wait(lambda: False, LOOK_S)
-        if time.monotonic() - self._pulse_at > SIGN_OF_LIFE_S:
-            self._pulse_at = time.monotonic()
-            self.go_on()
+        self.go_on()
 
     def _wait(self, until: Callable[[], bool], timeout_s: float | None = None) -> None:
         self.preparing = False
@@ -267,18 +248,37 @@ class Job:
 
     # -- heard, in the threads of the device --------------------------------------------------
 
+    def take_language(self, language: str) -> None:
+        """Take the language that the recording is in, if it is not known."""
+        if self.needs_language:
+            self._language = language
+            self._notify()
+
     def take(self, piece: Decoding) -> None:
         """Take what was heard of a chunk; what is doubtful goes back to the device."""
         if piece.tries[-1].is_doubtful and len(piece.tries) < len(TEMPERATURES):
             self._batcher.offer(piece, again=True)
             self.go_on()
             return
-        heard = best_of(piece.tries)
+        heard = self._whole(piece, best_of(piece.tries))
         if self._request["word_times"] and heard.text and not heard.is_silence:
             self._batcher.offer(Alignment(piece, heard), again=True)
             self.go_on()
         else:
             self.take_text(piece, heard)
+
+    def _whole(self, piece: Decoding, heard: Heard) -> Heard:
+        """Of a text that was too long to be written at once, keep the whole sentences and have the rest heard."""
+        if heard.is_whole or heard.repeats or heard.is_silence:
+            return heard
+        kept, end_s = self.whisper.whole_sentences(heard)
+        if not LEAST_PART_S <= end_s <= piece.seconds - LEAST_PART_S:
+            return heard
+        with self._news:
+            rest = piece.leave_rest(end_s)
+            self._slots.insert(self._slots.index(piece.slot) + 1, rest.slot)
+        self._batcher.offer(rest, again=True)
+        return kept
 
     def take_text(self, piece: Decoding, heard: Heard, words: Sequence[Aligned] = ()) -> None:
         """Take the text of a chunk, with its words where they are wanted."""
@@ -290,9 +290,12 @@ class Job:
         self._notify()
 
     def go_on(self) -> None:
-        """Let the daemon know that work goes on, though there is nothing to tell: on this or on other recordings."""
-        self._pulse += 1
-        self._notify()
+        """Let the daemon know now and then that work goes on: on this recording, or on others while it waits."""
+        now = time.monotonic()
+        if now - self._pulse_at >= SIGN_OF_LIFE_S:
+            self._pulse_at = now
+            self._pulse += 1
+            self._notify()
 
     def fail(self, error: Exception) -> None:
         """End with an error."""
@@ -318,9 +321,8 @@ class Job:
                 yield {
                     "done": True,
                     "language": self.language,
-                    "compute_type": self.whisper.compute_type,
                     "batch": self._batcher.size,
-                    "together": self.whisper.most_together,
+                    "peaks": self.whisper.gauge.news(),
                 }
                 return
             done_s = slots[-1].done_s if slots else done_s
@@ -353,7 +355,3 @@ class Job:
             self._closed = True
             self._news.notify_all()
         self._batcher.leave(self)
-
-
-def _frames(chunks: Sequence[tuple[Chunk, np.ndarray]]) -> int:
-    return sum(features.shape[1] for _, features in chunks)

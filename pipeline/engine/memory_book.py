@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections import defaultdict
 from collections.abc import Collection, Sequence
@@ -13,11 +12,12 @@ import structlog
 
 from pipeline.config import TranscribeSettings
 from pipeline.core.device import Device
-from pipeline.core.memory import MOST_PEAKS, Build, Peak, compute_types
+from pipeline.core.memory import MOST_PEAKS, Build, ModelOnDevice, Peak, compute_types
 from pipeline.core.placement import Need
 from pipeline.engine.build import read_build
 from pipeline.engine.device_host import Shelf
-from pipeline.task_store import ModelOnDevice, TaskStore
+from pipeline.host import cores
+from pipeline.task_store import TaskStore
 
 BATCH_ON_CPU, BATCH_ON_GPU = 4, 16
 """Chunks decoded together. On a CPU four already give all that batching gives; more only cost memory."""
@@ -37,6 +37,7 @@ class MemoryBook:
         self._wanted = wanted
         self._builds: dict[str, Build] = {}
         self._peaks: dict[ModelOnDevice, tuple[Peak, ...]] = {}
+        self._unkept: list[tuple[ModelOnDevice, Peak]] = []
         self._lowered: defaultdict[tuple[str, str], int] = defaultdict(int)
         """How many compute types a model can no more be run with on a device."""
 
@@ -58,7 +59,7 @@ class MemoryBook:
         return [self._need(device, model, types[way:]) for way in range(1 if device.is_cpu else len(types))]
 
     def _need(self, device: Device, model: str, types: tuple[str, ...]) -> Need:
-        usual, workers = (BATCH_ON_CPU, os.cpu_count() or 1) if device.is_cpu else (BATCH_ON_GPU, 1)
+        usual, workers = (BATCH_ON_CPU, cores()) if device.is_cpu else (BATCH_ON_GPU, 1)
         batch = usual if self._wanted.batch_size == "auto" else self._wanted.batch_size
         start = self._builds[model].footprint(types[0])
         start = replace(start, item_mb=workers * start.item_mb)  # every worker has a batch of its own
@@ -68,12 +69,21 @@ class MemoryBook:
     def _compute_types(self, device: Device) -> tuple[str, ...]:
         return compute_types(self._wanted.compute_type, device.id)
 
-    async def note(self, where: ModelOnDevice, peak: Peak) -> None:
-        """Take a measurement; one that says the same as the last says nothing."""
-        known = self._peaks.get(where, ())
-        if known[-1:] != (peak,):
-            self._peaks[where] = (*known[1 - MOST_PEAKS :], peak)
-            await self._store.note_peak(where, peak, time.time())
+    def learn(self, where: ModelOnDevice, peaks: Sequence[Peak]) -> None:
+        """Take what was measured; it counts from now on, and is to be kept."""
+        self._peaks[where] = (*self._peaks.get(where, ()), *peaks)[-MOST_PEAKS:]
+        self._unkept += [(where, peak) for peak in peaks]
+
+    async def keep(self) -> None:
+        """Store what was learned.
+
+        Raises:
+            DiskFull: there is no room for it, now.
+            DbBusy: another program holds the database.
+        """
+        while self._unkept:
+            await self._store.note_peak(*self._unkept[0], time.time())
+            del self._unkept[0]
 
     def lower(self, device: Device, model: str, tried: Sequence[str]) -> None:
         """Run a model with smaller numbers from now on, because the device was too small for what was ``tried``."""

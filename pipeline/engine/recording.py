@@ -16,7 +16,7 @@ from typing import Self
 
 import numpy as np
 
-from pipeline.core.task import GROWING
+from pipeline.core.products import GROWING
 from pipeline.engine.whisper import speech_in
 
 SAMPLE_RATE = 16_000
@@ -81,6 +81,19 @@ class Chunk:
         """Where in the recording it ends."""
         return self.spans[-1].end / SAMPLE_RATE
 
+    def cut(self, time_s: float) -> tuple[Chunk, Chunk]:
+        """What is before and what is behind a moment of the chunk; neither may be empty."""
+        before, behind = list[Span](), list[Span]()
+        left = round(time_s * SAMPLE_RATE)
+        for span in self.spans:
+            place = span.start + min(max(0, left), span.length)
+            if place > span.start:
+                before.append(replace(span, end=place))
+            if place < span.end:
+                behind.append(replace(span, start=place))
+            left -= span.length
+        return Chunk(tuple(before)), Chunk(tuple(behind))
+
     def source_time(self, time_s: float, *, is_end: bool = False) -> float:
         """Where in the recording a moment of the chunk lies, in seconds.
 
@@ -129,7 +142,7 @@ class Recording:
 
         A span that a window's end cuts begins the next window, and what does not fill a chunk waits for more: borders
         of windows lose nothing and double nothing. Where sentences have pauses between them, there are no more chunks
-        than if the recording were cut blindly.
+        than if the recording were cut blindly. Nothing waits longer than a window in which nobody speaks.
         """
         most, count = round(most_s * SAMPLE_RATE), 0
         waiting: list[Span] = []
@@ -138,6 +151,9 @@ class Recording:
             chunks, waiting = pack_into(room, [*waiting, *spans], most, self._quietest)
             count += len(chunks)
             yield from chunks
+            if waiting and not spans:
+                yield Chunk(tuple(waiting))
+                waiting, count = [], count + 1
             if not waiting:
                 yield following / SAMPLE_RATE
         if waiting:
@@ -185,7 +201,9 @@ class Recording:
 
     def _read(self, start: int, count: int) -> np.ndarray:
         raw = os.pread(self._file.fileno(), count * BYTES_PER_SAMPLE, start * BYTES_PER_SAMPLE)
-        return np.frombuffer(raw, dtype="<i2", count=len(raw) // BYTES_PER_SAMPLE).astype(np.float32) / 32768.0
+        samples = np.frombuffer(raw, dtype="<i2", count=len(raw) // BYTES_PER_SAMPLE).astype(np.float32)
+        samples /= 32768.0  # in place: of a window, a copy is megabytes
+        return samples
 
 
 def find_speech(window: np.ndarray) -> list[Span]:
@@ -204,13 +222,18 @@ def find_speech(window: np.ndarray) -> list[Span]:
 
 
 def _complete(spans: list[Span], start: int, end: int, *, is_last: bool) -> tuple[list[Span], int]:
-    """Leave a last span that may go on behind the window to the next one.
+    """Leave what may go on behind the window to the next one: its last span, or the silence at its end.
 
     Returns:
-        The other spans, and where the next window begins. A span that fills half a window is not left: it is speech
-        without a pause, or music.
+        The other spans, and where the next window begins: silence that may belong to a word behind the border is heard
+        with it. A span that fills half a window is not left: it is speech without a pause, or music.
     """
-    if is_last or not spans or spans[-1].end < end or spans[-1].length > (end - start) // 2:
+    if is_last:
+        return spans, end
+    known = spans[-1].end if spans else start
+    if known < end:
+        return spans, max(known, end - round(PAD_S * SAMPLE_RATE))
+    if spans[-1].length > (end - start) // 2:
         return spans, end
     return spans[:-1], spans[-1].start
 

@@ -6,10 +6,10 @@ last timestamp is kept, and a doubtful chunk is decoded again at a higher temper
 
 from __future__ import annotations
 
-import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, TypeAlias
 
 import ctranslate2
 import numpy as np
@@ -20,11 +20,18 @@ from faster_whisper.transcribe import merge_punctuations
 from faster_whisper.vad import VadOptions, get_speech_timestamps
 
 from pipeline.core.transcript import Word
-from pipeline.engine.heard import Aligned, Heard, Sentence, split
+from pipeline.engine.gauge import Gauge
+from pipeline.engine.heard import Aligned, Heard, Sentence, split, up_to_last_end
+from pipeline.host import cores
 
 BEAMS = 5
+MOST_TOKENS = 224
+"""So long a text is written at once, and as much may stand before it: half of the decoder's places each."""
 OPENING, CLOSING = "\"'“¿([{-", "\"'.。,，!！?？:：”)]}、"
 """Signs that belong to the word behind them, and to the one before them."""
+
+Sound: TypeAlias = Any
+"""Features of several chunks, or what the encoder made of them; CTranslate2's."""
 
 
 def speech_in(sound: np.ndarray, pause_ms: int) -> list[tuple[int, int]]:
@@ -48,13 +55,22 @@ def supported(compute_types: Sequence[str], device: str) -> str:
 class Whisper:
     """A model on a device. Every method may be called from several threads at once."""
 
-    def __init__(self, path: str, device: str, compute_type: str) -> None:
+    def __init__(
+        self,
+        path: str,
+        device: str,
+        compute_type: str,
+        most_tokens: int = MOST_TOKENS,
+        taken_mb: Callable[[], int | None] = lambda: None,
+    ) -> None:
         """Load the model.
 
         Args:
             path: its folder.
             device: ``cpu`` or ``cuda:N``.
             compute_type: one of CTranslate2's.
+            most_tokens: how long a text it writes at once.
+            taken_mb: tells the most that this process has taken of the device; asked behind each batch.
         """
         kind, _, index = device.partition(":")
         on_cpu = kind == "cpu"
@@ -65,12 +81,11 @@ class Whisper:
             compute_type=compute_type,
             # One-thread workers: two threads inside one worker are slower than two workers for small matrices.
             cpu_threads=1 if on_cpu else 0,
-            num_workers=(os.cpu_count() or 1) if on_cpu else 1,
+            num_workers=cores() if on_cpu else 1,
             local_files_only=True,
         )
-        self.compute_type = compute_type
-        self.most_together = 0
-        """The most chunks that were decoded at once."""
+        self._most_tokens = most_tokens
+        self.gauge = Gauge(taken_mb)
         self._features = self._model.feature_extractor
         self._tokenizers: dict[str, Tokenizer] = {}
         self._suppressed = _suppressed(self._tokenizer("en"))
@@ -85,63 +100,81 @@ class Whisper:
         """The one language it knows; None if there are several."""
         return None if self._model.model.is_multilingual else "en"
 
-    @property
-    def detection_frames(self) -> int:
-        """Frames of features from which a language is told."""
-        return int(self._features.nb_max_frames)
-
     def features(self, samples: np.ndarray) -> np.ndarray:
         """Compute the log-mel features of a chunk: float32, (mels, frames), 100 frames a second."""
         found: np.ndarray = self._features(samples)[..., :-1]
         return found
 
-    def prompt(self, language: str, *, said_before: str | None, hotwords: str | None) -> tuple[int, ...]:
-        """The tokens that stand before a text."""
-        tokenizer = self._tokenizer(language)
-        before = tokenizer.encode(said_before) if said_before else []
-        return tuple(self._model.get_prompt(tokenizer, before, without_timestamps=False, hotwords=hotwords))
+    def before(self, *, said_before: str | None, hotwords: str | None) -> tuple[int, ...]:
+        """The tokens that stand before a text in whatever language: hotwords, and the last of what was said before it.
 
-    def detect(self, batch: Sequence[np.ndarray]) -> list[str]:
-        """Tell the language of each of several features, of ``detection_frames`` frames at most."""
-        encoded = self._model.encode(np.stack([pad_or_trim(features) for features in batch]))
+        There are as many at most as leave room for the text. Hotwords have half of them, or what the rest leaves.
+        """
+        tokenizer, room = self._tokenizer("en"), MOST_TOKENS - 1
+        said = tokenizer.encode(said_before) if said_before else []
+        names = _names(tokenizer, hotwords)[: max(room // 2, room - len(said))]
+        return (tokenizer.sot_prev, *names, *said[len(names) - room :]) if names or said else ()
+
+    def prompt(self, language: str, before: Sequence[int] = ()) -> tuple[int, ...]:
+        """All tokens that stand before a text."""
+        return (*before, *self._tokenizer(language).sot_sequence)
+
+    def stack(self, batch: Sequence[np.ndarray]) -> Sound:
+        """Put the features of several chunks together."""
+        stacked = np.ascontiguousarray(np.stack([pad_or_trim(features) for features in batch]))
+        return ctranslate2.StorageView.from_array(stacked)
+
+    def encode(self, sound: Sound) -> Sound:
+        """Let the encoder hear it, once for all that is wanted to be known of it."""
+        return self._model.model.encode(sound)
+
+    def detect(self, encoded: Sound) -> list[str]:
+        """Tell the language of each of several chunks."""
         found: list[list[tuple[str, float]]] = self._model.model.detect_language(encoded)
         return [languages[0][0].strip("<|>") for languages in found]
 
-    def decode(self, batch: Sequence[np.ndarray], prompts: Sequence[Sequence[int]], temperature: float) -> list[Heard]:
-        """Decode the features of several chunks together; their prompts have the same length."""
-        self.most_together = max(self.most_together, len(batch))
-        stacked = np.ascontiguousarray(np.stack([pad_or_trim(features) for features in batch]))
+    def decode(self, sound: Sound, prompts: Sequence[Sequence[int]], temperature: float) -> list[Heard]:
+        """Decode several chunks together, encoded or not; their prompts have the same length."""
         way: dict[str, Any] = {"beam_size": BEAMS}
         if temperature > 0:
             way = {"beam_size": 1, "num_hypotheses": BEAMS, "sampling_topk": 0, "sampling_temperature": temperature}
-        results = self._model.model.generate(
-            ctranslate2.StorageView.from_array(stacked),
-            [list(prompt) for prompt in prompts],
-            max_length=self._model.max_length,
-            suppress_tokens=self._suppressed,
-            return_scores=True,
-            return_no_speech_prob=True,
-            **way,
-        )
-        return [self._heard(result) for result in results]
+        places = 2 * self._most_tokens
+        with self.gauge.batch(len(prompts)):
+            results = self._model.model.generate(
+                sound,
+                [list(prompt) for prompt in prompts],
+                max_length=places,
+                suppress_tokens=self._suppressed,
+                return_scores=True,
+                return_no_speech_prob=True,
+                **way,
+            )
+        most = min(self._most_tokens, places + 1 - len(prompts[0]))  # CTranslate2 does not write more
+        return [self._heard(result, most) for result in results]
 
-    def _heard(self, result: Any) -> Heard:  # noqa: ANN401 - CTranslate2's
+    def _heard(self, result: Any, most: int) -> Heard:  # noqa: ANN401 - CTranslate2's
         tokens = tuple(result.sequences_ids[0])
         # CTranslate2's score is already the average over the tokens; Whisper counts the end of the text with them.
         logprob = result.scores[0] * len(tokens) / (len(tokens) + 1)
         text = self._tokenizer("en").decode(list(tokens)).strip()
-        return Heard(tokens, text, logprob, result.no_speech_prob)
+        return Heard(tokens, text, logprob, result.no_speech_prob, is_whole=len(tokens) < most)
 
     def align(self, batch: Sequence[np.ndarray], heard: Sequence[Heard], language: str) -> list[list[Aligned]]:
         """Find the times of the words that were heard in several chunks of one language."""
         tokenizer = self._tokenizer(language)
         texts = [[token for token in one.tokens if token < tokenizer.eot] for one in heard]
-        encoded = self._model.encode(np.stack([pad_or_trim(features) for features in batch]))
+        encoded = self.encode(self.stack(batch))
         frames = [features.shape[1] for features in batch]
         found = self._model.find_alignment(tokenizer, texts, encoded, frames)
         for words in found:
             merge_punctuations(words, OPENING, CLOSING)
         return [[_aligned(word) for word in words] for words in found]
+
+    def whole_sentences(self, heard: Heard) -> tuple[Heard, float]:
+        """Keep the sentences of a text that have an end, and tell where the last one ends, in seconds."""
+        tokenizer = self._tokenizer("en")
+        tokens, end_s = up_to_last_end(heard.tokens, tokenizer.timestamp_begin)
+        return replace(heard, tokens=tokens, text=tokenizer.decode(list(tokens)).strip(), is_whole=True), end_s
 
     def sentences(self, heard: Heard, seconds: float, words: Sequence[Aligned] = ()) -> Iterator[Sentence]:
         """Split what was heard at its timestamps; times are seconds from the chunk's beginning."""
@@ -170,15 +203,21 @@ class Whisper:
         Returns:
             The language, and the sentences as they come; times are seconds from the beginning of the stretch.
         """
+        tokenizer = self._tokenizer("en")
+        names = _names(tokenizer, hotwords)[: MOST_TOKENS // 2]  # or they and what was said would leave no room
         segments, info = self._model.transcribe(
             samples,
             language=language,
             initial_prompt=said_before,
-            hotwords=hotwords,
+            hotwords=tokenizer.decode(names).rstrip("\ufffd"),  # half a character, where it was cut
             word_timestamps=word_times,
             vad_filter=True,  # or silence would be given words
         )
         return info.language, _in_order(segments)
+
+    def unload(self) -> None:
+        """Give the memory of a model back that has nothing to do."""
+        self._model.model.unload_model()
 
     def _tokenizer(self, language: str) -> Tokenizer:
         known = self._tokenizers.get(language)
@@ -187,6 +226,11 @@ class Whisper:
             known = Tokenizer(self._model.hf_tokenizer, several, task="transcribe", language=language)
             self._tokenizers[language] = known
         return known
+
+
+def _names(tokenizer: Tokenizer, hotwords: str | None) -> list[int]:
+    tokens: list[int] = tokenizer.encode(" " + hotwords.strip()) if hotwords else []
+    return tokens
 
 
 def _aligned(word: dict[str, Any]) -> Aligned:

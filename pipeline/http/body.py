@@ -53,10 +53,13 @@ def check_protocol(request: web.Request) -> None:
     """Refuse what the server's parser lets pass although it is no HTTP/1 that proxies would read alike.
 
     Raises:
-        InvalidBody: another version, or a body in a transfer coding that nobody here decodes.
+        InvalidBody: another version, no host or several, or a body in a transfer coding that nobody here decodes.
     """
     if request.version not in {HttpVersion10, HttpVersion11}:
         raise InvalidBody("only HTTP/1.1 and HTTP/1.0 are spoken here")
+    hosts = len(request.headers.getall(hdrs.HOST, []))
+    if hosts > 1 or (hosts == 0 and request.version == HttpVersion11):
+        raise InvalidBody("a request has one Host header")
     if request.headers.get(hdrs.TRANSFER_ENCODING, "chunked").lower() != "chunked":
         raise InvalidBody("the only known transfer coding is 'chunked'")
 

@@ -7,9 +7,9 @@ import json
 
 from aiohttp import web
 
+from pipeline.core.admission import RequestKey
 from pipeline.intake import KEY_HEADER
 from pipeline.refusals import InvalidJson, InvalidValue
-from pipeline.task_store import RequestKey
 
 LONGEST_KEY = 255
 _PRINTABLE = range(0x20, 0x7F)

@@ -9,8 +9,9 @@ from typing import Any
 
 from pipeline.core.document import write_document
 from pipeline.core.head import Language
+from pipeline.core.products import CleanText
 from pipeline.core.subtitles import Cue, cues_of_paragraphs, cues_of_segments, write_srt, write_vtt
-from pipeline.core.task import CleanText, LayerState, Task
+from pipeline.core.task import LayerState, Task
 from pipeline.core.transcript import Segment, plain_text
 from pipeline.http import show
 from pipeline.refusals import InvalidValue, LayerAbsent, NotReady
@@ -44,10 +45,10 @@ class Format(StrEnum):
 MEDIA_TYPES = {
     Format.TXT: "text/plain; charset=utf-8",
     Format.MD: "text/markdown; charset=utf-8",
-    Format.SRT: "application/x-subrip",
-    Format.VTT: "text/vtt",
+    Format.SRT: "application/x-subrip; charset=utf-8",
+    Format.VTT: "text/vtt; charset=utf-8",
 }
-"""Of the bare bodies; JSON comes in the envelope."""
+"""Of the bare bodies; JSON comes in the envelope. All name UTF-8: some clients read other texts as Latin-1."""
 
 _SUBTITLES = frozenset({Format.SRT, Format.VTT})
 _TIMELESS = frozenset({Layer.SUMMARY})

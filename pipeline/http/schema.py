@@ -9,10 +9,10 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from pipeline.core.languages import LANGUAGES
+from pipeline.core.submission import Submission
 from pipeline.core.task import Notify, Priority, Script
 from pipeline.http.names import unknown_field
 from pipeline.http.plain import unfit_character
-from pipeline.intake import Submission
 from pipeline.refusals import InvalidValue
 
 MOST_URLS = 50
@@ -104,7 +104,7 @@ class OptionsBody(_Fields):
     word_times: bool = False
     """Give every segment of the layer ``raw`` its words with their times."""
     sequential: bool = False
-    """Recognize one window after the other, each with the text before it: slower, and at times more consistent."""
+    """Recognize one stretch after the other, each with the text before it: slower, and at times more consistent."""
 
 
 class ProcessingOptionsBody(_Fields):
@@ -115,7 +115,7 @@ class ProcessingOptionsBody(_Fields):
 
 
 class MetadataBody(_Fields):
-    """What the video is to be called; longer texts are cut."""
+    """What the video is to be called, and for an LLM what it is about; longer texts are cut."""
 
     title: Annotated[str, AfterValidator(_on_one_line), _cut(500)] | None = None
     author: Annotated[str, AfterValidator(_on_one_line), _cut(200)] | None = None

@@ -7,12 +7,14 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+from pipeline.core.admission import Accepted
+from pipeline.core.messages import MessageRow
 from pipeline.core.progress import ALMOST, Progress, Reading
 from pipeline.core.task import Failure, Status, Task
 from pipeline.core.transcript import Segment
 from pipeline.engine.fleet import DeviceView
 from pipeline.outbox import LaneView
-from pipeline.task_store import Accepted, MessageRow, TaskView
+from pipeline.task_store import TaskView
 
 Json = dict[str, Any]
 

@@ -8,6 +8,8 @@ from dataclasses import replace
 
 from aiohttp import web
 
+from pipeline.core.admission import Accepted
+from pipeline.core.submission import Submission
 from pipeline.core.task import Status
 from pipeline.http import query, show
 from pipeline.http.answers import answer, bare_answer
@@ -18,9 +20,7 @@ from pipeline.http.form import FormLimits, is_form, read_form
 from pipeline.http.idempotency import key_of, request_key
 from pipeline.http.layers import MEDIA_TYPES, Format, Layer, check_pair, choose_layer, result, write_result
 from pipeline.http.schema import parse_submission, parse_upload
-from pipeline.intake import Submission
 from pipeline.refusals import Expired, MethodNotAllowed, NotFound
-from pipeline.task_store import Accepted
 
 ALREADY_THERE = "the same work is already there"
 LONGEST_WAIT_S = 60
@@ -80,10 +80,10 @@ def _several_accepted(outcomes: Sequence[Accepted]) -> web.Response:
 async def task_state(deps: Deps, call: Call) -> web.StreamResponse:
     """Show a task, after a wait if one is asked for: once it has come to its end, or the time is over."""
     wait_s = query.number(call.query, "wait", 0, LONGEST_WAIT_S) or 0
-    with deps.bus.watch(task_id_of(call)) as watch:
+    with deps.bus.watch(task_id_of(call)) as onlooker:
         view = await find_task(deps, call)
         if wait_s and not view.task.status.final:
-            await watch.final(wait_s)
+            await onlooker.final(wait_s)
             view = await find_task(deps, call)
     return answer(show.state(view))
 

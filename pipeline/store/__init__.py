@@ -1,1 +1,1 @@
-"""Where tasks live: one module per database behind ``ports.TaskStore``; SQLite is the one built in."""
+"""Where tasks live: one module per database behind ``task_store.TaskStore``; SQLite is the one built in."""

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from pipeline.core.device import Device, Reading
-from pipeline.core.memory import MOST_PEAKS, Peak
+from pipeline.core.memory import MOST_PEAKS, ModelOnDevice, Peak
 from pipeline.store._sql import SQL
-from pipeline.task_store import ModelOnDevice, Retired
+from pipeline.task_store import Retired
 
 
 def delete(conn: sqlite3.Connection, task_id: str) -> bool:

@@ -7,14 +7,8 @@ from collections.abc import Iterable
 
 from pydantic import TypeAdapter
 
+from pipeline.core.admission import KEY_LIFE_S, Accepted, KeyTaken, Replayed, RequestKey
 from pipeline.store._sql import SQL
-from pipeline.task_store import (
-    KEY_LIFE_S,
-    Accepted,
-    KeyTaken,
-    Replayed,
-    RequestKey,
-)
 
 _ACCEPTED = TypeAdapter(tuple[Accepted, ...])
 

@@ -6,10 +6,10 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from pipeline.core.messages import Message, MessageState, Run
+from pipeline.core.messages import Message, MessageRow, MessageState, Outgoing, Run, Write
+from pipeline.core.moment import Moment
 from pipeline.store import _rows
 from pipeline.store._sql import SQL
-from pipeline.task_store import MessageRow, Moment, Outgoing, Write
 
 
 def plan(conn: sqlite3.Connection, task_id: str, runs: Sequence[Run], now: float) -> None:
@@ -54,7 +54,9 @@ def close_run(conn: sqlite3.Connection, message_id: int, continuation: Message, 
 
 
 def announce(conn: sqlite3.Connection, task_id: str, runs: Sequence[Run], now: float) -> None:
-    """Freeze notices for robots that have nothing else to send."""
+    """Freeze notices for robots that have nothing else to send, unless the task has come to its end meanwhile."""
+    if conn.execute(SQL["is_unfinished"], {"id": task_id}).fetchone() is None:
+        return
     busy = set(lanes(conn))
     plan(conn, task_id, [run for run in runs if run.robot not in busy], now)
 

@@ -10,29 +10,20 @@ from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter
 
-from pipeline.core.messages import Kind, Message, MessageState
+from pipeline.core.messages import Kind, Message, MessageRow, MessageState, Outgoing
+from pipeline.core.products import Artifacts, Product
 from pipeline.core.progress import Progress, Reading
-from pipeline.core.task import (
-    Artifacts,
-    Failure,
-    LayerState,
-    Options,
-    Priority,
-    Product,
-    Source,
-    Stage,
-    Status,
-    Task,
-    TaskWarning,
-    Waiting,
-)
+from pipeline.core.task import Failure, LayerState, Options, Priority, Source, Stage, Status, Task, TaskWarning, Waiting
 from pipeline.core.transcript import Segment, Word
 from pipeline.failures import WorkerCrashed
-from pipeline.task_store import MessageRow, Outgoing, Waiter
+from pipeline.task_store import Waiter
 
 PRODUCTS = tuple(field.name for field in fields(Artifacts))
 LISTED_PRODUCTS = ("media", "audio", "transcript")
 """What a list of tasks shows; the others can be long."""
+
+_FULL = 100.0
+"""The percent of a completed task."""
 
 # Adapters are compiled once: making one takes longer than using it a thousand times.
 _ARTIFACTS = TypeAdapter(Artifacts)
@@ -165,8 +156,8 @@ def progress_of(row: sqlite3.Row) -> Progress | None:
     """Read how far a task is; None if nothing was measured yet."""
     if row["reading"] is not None:
         return Progress(row["percent"], _READING.validate_json(row["reading"]))
-    if row["percent"] > 0:  # completed before its first reading was stored
-        return Progress(row["percent"], Reading(Stage(row["stage"]), 1.0))
+    if row["percent"] > 0:  # completed before its first reading was stored, or begun again
+        return Progress(row["percent"], Reading(Stage(row["stage"]), fraction=float(row["percent"] == _FULL)))
     return None
 
 
@@ -207,8 +198,16 @@ def _message_of(row: sqlite3.Row) -> Message:
 
 def outgoing_of(row: sqlite3.Row) -> Outgoing:
     """Read the message at the head of a lane."""
-    state, begins_run = MessageState(row["state"]), bool(row["begins_run"])
-    return Outgoing(row["id"], row["task_id"], _message_of(row), state, row["attempts"], begins_run, row["refused_s"])
+    return Outgoing(
+        row["id"],
+        row["task_id"],
+        _message_of(row),
+        MessageState(row["state"]),
+        row["attempts"],
+        begins_run=bool(row["begins_run"]),
+        holds_up=bool(row["holds_up"]),
+        refused_s=row["refused_s"],
+    )
 
 
 def message_row_of(row: sqlite3.Row) -> MessageRow:

@@ -194,7 +194,8 @@ DELETE FROM segment WHERE task_id = :id;
 UPDATE task SET sequence = NULL, heard_language = NULL WHERE id = :id;
 
 -- name: begin_again
-UPDATE task SET percent = 0, reading = NULL, listed = 1 WHERE id = :id;
+UPDATE task SET percent = CASE WHEN percent < 100 THEN percent ELSE 0 END, reading = NULL, listed = 1
+ WHERE id = :id;
 
 -- name: place
 UPDATE task
@@ -234,6 +235,9 @@ UPDATE task SET percent = max(percent, :percent), reading = :reading, updated_at
 
 ---------------------------------------------------------------------------------------------------
 -- Delivering
+
+-- name: is_unfinished
+SELECT 1 FROM task WHERE id = :id AND status IN ('pending', 'processing', 'retrying');
 
 -- name: insert_run
 INSERT INTO run (task_id, robot, made_at) VALUES (:task_id, :robot, :now) RETURNING id;
@@ -295,7 +299,10 @@ SELECT robot, count(*) AS unsent FROM message
 -- name: next_message
 SELECT message.*, run.task_id,
        NOT EXISTS (SELECT 1 FROM message AS other WHERE other.run_id = run.id AND other.state <> 'planned')
-       AS begins_run
+       AS begins_run,
+       EXISTS (SELECT 1 FROM message AS other
+                WHERE other.robot IS :robot AND other.state IN ('planned', 'sending', 'in_doubt')
+                  AND other.run_id > message.run_id) AS holds_up
   FROM message JOIN run ON run.id = message.run_id
  WHERE message.robot IS :robot AND message.state IN ('planned', 'sending', 'in_doubt')
  ORDER BY message.run_id, message.id LIMIT 1;

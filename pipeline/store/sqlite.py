@@ -9,41 +9,27 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.clock import Clock
+from pipeline.core.admission import Added, AlreadyThere, KeyTaken, NewTask, NoRoom, Replayed, RequestKey
 from pipeline.core.device import Device, Reading
 from pipeline.core.figures import Figures, QueueView
 from pipeline.core.lifecycle import Delivery, Settled, Step
-from pipeline.core.memory import Peak
-from pipeline.core.messages import Message, MessageState, Run
+from pipeline.core.memory import ModelOnDevice, Peak
+from pipeline.core.messages import Message, MessageRow, MessageState, Outgoing, Run, Write
+from pipeline.core.moment import Moment
 from pipeline.core.progress import Progress
 from pipeline.core.task import Lane, Stage, Status, Task, Waiting
 from pipeline.core.transcript import Segment
 from pipeline.ports import Answer, Made, Reply, TooLong
-from pipeline.store import _deliveries, _figures, _file, _keeping, _keys, _outbox, _tasks, _views, backup
+from pipeline.store import _deliveries, _figures, _file, _keeping, _keys, _outbox, _tasks, _views, _working, backup
 from pipeline.store._ballast import Ballast
 from pipeline.store._changes import Changes
 from pipeline.store._timers import Timers
 from pipeline.store._unit import UnitsOfWork
-from pipeline.task_store import (
-    Added,
-    AlreadyThere,
-    KeyTaken,
-    MessageRow,
-    ModelOnDevice,
-    Moment,
-    NewTask,
-    NoRoom,
-    Outgoing,
-    Replayed,
-    RequestKey,
-    Retired,
-    TaskView,
-    Waiter,
-    Write,
-)
+from pipeline.task_store import Retired, TaskView, Waiter
 
 
 class SqliteStore:
-    """Tasks, their products and their messages in one file; see ``ports.TaskStore`` for what each method promises."""
+    """Tasks, their products and their messages in one file; ``task_store.TaskStore`` says what each method promises."""
 
     def __init__(self, path: Path, route: Sequence[Step], boot_id: str, clock: Clock | None = None) -> None:
         """Know the file; ``open`` touches it.
@@ -164,36 +150,36 @@ class SqliteStore:
         return await self._units.read(lambda conn: _tasks.get(conn, task_id))
 
     async def enter(self, task_id: str, stage: Stage, now: float) -> bool:
-        return await self._changes.carry_on(lambda conn: _tasks.enter(conn, self._route, task_id, stage, now))
+        return await self._changes.carry_on(lambda conn: _working.enter(conn, self._route, task_id, stage, now))
 
     async def begin(self, task_id: str) -> None:
-        await self._changes.carry_on(lambda conn: _tasks.begin(conn, task_id))
+        await self._changes.carry_on(lambda conn: _working.begin(conn, task_id))
 
     async def wait_for(self, task_id: str, waiting_for: str | None, now: float) -> None:
-        await self._changes.carry_on(lambda conn: _tasks.wait_for(conn, task_id, waiting_for, now))
+        await self._changes.carry_on(lambda conn: _working.wait_for(conn, task_id, waiting_for, now))
 
     async def keep(self, task_id: str, makes: str, made: Made, now: float, took_s: float | None = None) -> bool:
         return await self._changes.carry_on(
-            lambda conn: _tasks.keep(conn, self._route, task_id, makes, made, now, took_s)
+            lambda conn: _working.keep(conn, self._route, task_id, makes, made, now, took_s)
         )
 
     async def drop(self, task_id: str, makes: Sequence[str]) -> None:
-        await self._changes.carry_on(lambda conn: _tasks.drop(conn, self._route, task_id, makes))
+        await self._changes.carry_on(lambda conn: _working.drop(conn, self._route, task_id, makes))
 
     async def keep_segments(self, task_id: str, segments: Sequence[Segment], language: str | None = None) -> None:
-        await self._changes.carry_on(lambda conn: _tasks.keep_segments(conn, task_id, segments, language))
+        await self._changes.carry_on(lambda conn: _working.keep_segments(conn, task_id, segments, language))
 
     async def segments(self, task_id: str) -> tuple[Segment, ...]:
-        return await self._units.read(lambda conn: _tasks.segments(conn, task_id))
+        return await self._units.read(lambda conn: _working.segments(conn, task_id))
 
     async def keep_reply(self, task_id: str, key: str, reply: Reply) -> None:
-        await self._changes.carry_on(lambda conn: _tasks.keep_reply(conn, task_id, key, reply))
+        await self._changes.carry_on(lambda conn: _working.keep_reply(conn, task_id, key, reply))
 
     async def reply(self, task_id: str, key: str) -> Answer | TooLong | None:
-        return await self._units.read(lambda conn: _tasks.reply(conn, task_id, key))
+        return await self._units.read(lambda conn: _working.reply(conn, task_id, key))
 
     async def note_progress(self, latest: Mapping[str, Progress], now: float) -> None:
-        await self._changes.begin(lambda conn: _tasks.note_progress(conn, latest, now))
+        await self._changes.begin(lambda conn: _working.note_progress(conn, latest, now))
 
     # Delivering
 
@@ -299,7 +285,7 @@ class SqliteStore:
         await self._changes.begin(lambda conn: _keeping.note_readings(conn, readings, now))
 
     async def note_peak(self, where: ModelOnDevice, peak: Peak, now: float) -> None:
-        await self._changes.carry_on(lambda conn: _keeping.note_peak(conn, where, peak, now))
+        await self._changes.begin(lambda conn: _keeping.note_peak(conn, where, peak, now))
 
     async def peaks(self) -> Mapping[ModelOnDevice, tuple[Peak, ...]]:
         return await self._units.read(_keeping.peaks)

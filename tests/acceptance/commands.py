@@ -19,11 +19,13 @@ TIMEOUT_S = 60.0
 _PROGRAM = [sys.executable, str(ROOT / "run_daemon.py")]
 
 
-def run_daemon(*arguments: str | Path, environ: Mapping[str, str] = os.environ) -> subprocess.CompletedProcess[str]:
-    """Run the command to its end; what it prints is text."""
+def run_daemon(
+    *arguments: str | Path, environ: Mapping[str, str] = os.environ, folder: Path = ROOT
+) -> subprocess.CompletedProcess[str]:
+    """Run the command to its end, in this folder; what it prints is text."""
     command = [*_PROGRAM, *map(str, arguments)]
     return subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT_S, check=False, env=environ
+        command, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT_S, check=False, env=environ
     )
 
 

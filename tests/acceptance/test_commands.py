@@ -17,6 +17,7 @@ import pytest
 
 from pipeline.cli.commands import COMMANDS
 from tests.acceptance.commands import Terminal, at, run_daemon
+from tests.acceptance.rows import rows
 from tests.acceptance.videos import Video, serve_story
 from tests.daemon import ROOT, Client, Daemon
 from tests.fakes import media
@@ -147,6 +148,9 @@ def test_a_file_of_this_machine_is_sent(daemon: Daemon, tmp_path: Path) -> None:
     )
     assert (FINE, True) == (done.returncode, bool(done.stdout.strip()))
     assert '我的 "talk"' in done.stderr
+    (task_id,) = task_ids(at(daemon, "submit", str(file), "--language", "en", "--word-times", "--sequential").stdout)
+    asked_for = rows(daemon, "SELECT id, options ->> '$.word_times', options ->> '$.sequential' FROM task")
+    assert (task_id, 1, 1) in asked_for
     refused = at(daemon, "submit", str(file), "--model", "no-such-model")
     assert (FAILED, "") == (refused.returncode, refused.stdout)
     assert "transcribe.models" in refused.stderr
@@ -404,7 +408,7 @@ async def test_a_token_works_at_once_and_ends_at_once(daemon: Daemon) -> None:
 
 
 def test_a_damaged_file_of_tokens_is_left_alone(tmp_path: Path) -> None:
-    """It is named with 3, and what is in it stays."""
+    """It is named with 3, and what is in it stays; so is a data folder that is none."""
     config = tmp_path / "config.json"
     config.write_text(json.dumps({"storage": {"dir": str(tmp_path)}}))
     (tmp_path / "tokens.json").write_text("{half")
@@ -412,6 +416,8 @@ def test_a_damaged_file_of_tokens_is_left_alone(tmp_path: Path) -> None:
     assert (DATA_FOLDER, "") == (done.returncode, done.stdout)
     assert str(tmp_path / "tokens.json") in done.stderr
     assert "{half" == (tmp_path / "tokens.json").read_text()
+    config.write_text(json.dumps({"storage": {"dir": str(tmp_path / "tokens.json")}}))
+    assert DATA_FOLDER == run_daemon("token", "new", "phone", "--config", config).returncode
 
 
 # ---------------------------------------------------------------------------------------------

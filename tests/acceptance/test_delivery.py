@@ -10,7 +10,8 @@ from tests.daemon import Client, Daemon, Json
 from tests.fakes import media
 from tests.fakes.server import running
 from tests.fakes.site import Reply, Site
-from tests.fakes.wecom import BAD_WEBHOOK, BUSY, Fault, WeCom
+from tests.fakes.wecom import Fault, WeCom
+from tests.fakes.wecom_rules import BAD_WEBHOOK, BUSY
 from tests.integration.delivery import most_in_a_window, without_repeats
 
 ROBOTS = ("live", "stormy", "dead")

@@ -12,7 +12,8 @@ from tests.acceptance.logbook import said
 from tests.acceptance.videos import serve_story
 from tests.daemon import Client, Daemon, Json
 from tests.fakes.site import Site
-from tests.fakes.wecom import BAD_PARAMETER, BAD_WEBHOOK, Fault, WeCom
+from tests.fakes.wecom import Fault, WeCom
+from tests.fakes.wecom_rules import BAD_PARAMETER, BAD_WEBHOOK
 
 STORY = [
     "accepted",

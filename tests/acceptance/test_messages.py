@@ -11,7 +11,8 @@ from tests.acceptance.rows import rows
 from tests.daemon import Client, Json
 from tests.fakes import media, pages
 from tests.fakes.site import Reply, Site, page
-from tests.fakes.wecom import LIMITS_BYTES, Arrival, Fault, WeCom, mentions
+from tests.fakes.wecom import Arrival, Fault, WeCom
+from tests.fakes.wecom_rules import LIMITS_BYTES, mentions
 
 AT_ONCE = {"per_minute": 1200}
 SHORT_TEXTS_TOO = {"min_summary_chars": 1}

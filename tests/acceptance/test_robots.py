@@ -8,7 +8,8 @@ from tests.acceptance.conftest import Start
 from tests.daemon import Client, Json
 from tests.fakes import media
 from tests.fakes.site import Reply, Site
-from tests.fakes.wecom import BAD_WEBHOOK, Fault, WeCom
+from tests.fakes.wecom import Fault, WeCom
+from tests.fakes.wecom_rules import BAD_WEBHOOK
 
 WITHIN_S = 10.0
 TESTED = {"delivered": True, "why": None}

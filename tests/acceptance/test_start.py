@@ -90,20 +90,32 @@ def test_check_config_tells_good_from_bad(tmp_path: Path) -> None:
     """It says that a good file is fine, names every error of a bad one at once, and starts nothing."""
     good = run_daemon("--config", config(tmp_path), "--check-config")
     assert (FINE, "") == (good.returncode, good.stderr)
-    bad = run_daemon(
-        "--config", config(tmp_path, transcribe={"device": "tpu"}, wechat={"per_minute": 0}), "--check-config"
-    )
+    mistakes = {"api": {"host": "0.0.0.0"}, "transcribe": {"device": "tpu"}, "wechat": {"per_minute": 0}}
+    bad = run_daemon("serve", "--check-config", "--config", config(tmp_path, **mistakes))
     assert USAGE == bad.returncode
-    assert "transcribe.device" in bad.stderr
-    assert "wechat.per_minute" in bad.stderr
-    exposed = run_daemon("--config", config(tmp_path, api={"host": "0.0.0.0"}), "--check-config")
-    assert (USAGE, True) == (exposed.returncode, "api.auth_token" in exposed.stderr)
+    assert ["transcribe.device", "wechat.per_minute", "api.host"] == [
+        line.partition(" ")[0] for line in bad.stderr.splitlines()
+    ]
+    assert "api.auth_token" in bad.stderr
+    elsewhere = run_daemon("--config", config(tmp_path, transcribe={"device": "cuda:98"}), "--check-config")
+    assert (USAGE, True) == (elsewhere.returncode, "transcribe.device" in elsewhere.stderr)
     assert not (tmp_path / "data").exists()
+
+
+def test_only_a_configuration_that_is_named_must_be_there(tmp_path: Path) -> None:
+    """In a folder without config.json everything has its default, and that is said; one that is named is missed."""
+    absent = run_daemon("--check-config", folder=tmp_path)
+    assert (FINE, True) == (absent.returncode, "no config.json here" in absent.stderr)
+    (tmp_path / "config.json").write_text('{"api": {"prot": 1}}', encoding="utf-8")
+    there = run_daemon("--check-config", folder=tmp_path)
+    assert (USAGE, True) == (there.returncode, "api.prot" in there.stderr)
+    named = run_daemon("--check-config", "--config", "other.json", folder=tmp_path)
+    assert (USAGE, True) == (named.returncode, "other.json: there is no such file" in named.stderr)
 
 
 def test_the_schema_and_the_version_are_printed() -> None:
     """The schema is JSON and knows the sections; the version is the package's."""
-    schema = run_daemon("--print-schema")
+    schema = run_daemon("serve", "--print-schema")
     assert FINE == schema.returncode
     assert {"api", "concurrent", "download", "transcribe", "wechat", "storage"} <= set(
         json.loads(schema.stdout)["properties"]

@@ -13,12 +13,12 @@ import pytest
 
 from examples.scoring import error_rate
 from tests.acceptance.conftest import Start
+from tests.acceptance.videos import WORST_ERROR_RATE
 from tests.daemon import Client, Daemon, Json
 from tests.fakes import media
 from tests.fakes.site import Reply, Site
 
 CORPUS = Path(__file__).parent.parent / "corpora" / "bad_requests.jsonl"
-WORST_ERROR_RATE = 0.1
 CONTAINERS = {
     "a.wav": media.wav,
     "b.mp3": media.mp3,

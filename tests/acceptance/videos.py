@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from examples.scoring import error_rate
 from tests.daemon import Client
@@ -63,3 +63,10 @@ async def check_texts(client: Client, ids: Sequence[str], videos: Sequence[Video
         others = [error_rate(other.said, result["text"], "en") for other in videos if other is not video]
         assert own <= WORST_ERROR_RATE, (video, result["text"])
         assert own + CLEARLY < min(others, default=1.0), (video, result["text"])
+
+
+def serve_stream(site: Site, folder: str, pcm: media.Pcm, **how: Any) -> str:
+    """Serve a segmented stream; returns its address."""
+    for name, body in media.hls(pcm, **how).items():
+        site.serve(f"{folder}/{name}", Reply(body=body))
+    return f"{site.url}{folder}/stream.m3u8"

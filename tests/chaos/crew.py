@@ -17,17 +17,20 @@ from pipeline.bridge import Bridge
 from pipeline.child import Zygote
 from pipeline.config import Live, Settings
 from pipeline.control import Control
+from pipeline.core.admission import Accepted
 from pipeline.core.device import Device
 from pipeline.core.lifecycle import Failed, Interrupted, Outcome, Succeeded, next_step
 from pipeline.core.messages import Kind, Message, Run
 from pipeline.core.placement import Placement
+from pipeline.core.submission import Submission
 from pipeline.core.task import Failure, Lane, Task
 from pipeline.dispatcher import Dispatcher, Wakers
 from pipeline.engine.fleet import Fleet
 from pipeline.engine.models import Stock
 from pipeline.events import EventBus
-from pipeline.executor import Executor, House
-from pipeline.intake import Accepted, Intake, Submission
+from pipeline.executor import Executor
+from pipeline.house import House
+from pipeline.intake import Intake
 from pipeline.outbox import Outbox
 from pipeline.ports import Made, Receipt
 from pipeline.rescuer import Rescuer

@@ -13,7 +13,7 @@ from tests.chaos.conftest import Note
 from tests.chaos.ledger import close_books
 from tests.chaos.world import key_of, world
 from tests.daemon import Client
-from tests.fakes.wecom import TOO_OFTEN
+from tests.fakes.wecom_rules import TOO_OFTEN
 
 pytestmark = pytest.mark.timeout(3600)
 

@@ -15,7 +15,8 @@ from tests.chaos.ledger import arrived, close_books
 from tests.chaos.world import World, key_of, world
 from tests.daemon import Client
 from tests.fakes.llm import FAULTS as LLM_FAULTS, Fault as LlmFault
-from tests.fakes.wecom import BAD_WEBHOOK, BUSY, OK, TOO_OFTEN, Fault
+from tests.fakes.wecom import Fault
+from tests.fakes.wecom_rules import BAD_WEBHOOK, BUSY, OK, TOO_OFTEN
 
 pytestmark = pytest.mark.timeout(3600)
 

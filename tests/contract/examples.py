@@ -5,33 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pipeline.core.admission import Added, AlreadyThere, NewTask, NoRoom
 from pipeline.core.lifecycle import Succeeded, settle
 from pipeline.core.messages import Kind, Message, Run
+from pipeline.core.products import Audio, CleanText, MediaFile, MediaInfo, Paragraph, Summary, TranscriptInfo
 from pipeline.core.retry import RetryPolicy
-from pipeline.core.task import (
-    Audio,
-    CleanText,
-    Lane,
-    LayerState,
-    MediaFile,
-    MediaInfo,
-    Options,
-    Paragraph,
-    Source,
-    Stage,
-    Summary,
-    Task,
-    TranscriptInfo,
-    first_layers,
-)
+from pipeline.core.task import Lane, LayerState, Options, Source, Stage, Task, first_layers
 from pipeline.ports import Made
-from pipeline.task_store import (
-    Added,
-    AlreadyThere,
-    NewTask,
-    NoRoom,
-    TaskStore,
-)
+from pipeline.task_store import TaskStore
 
 OWNER = "owner"
 NOW = 1_800_000_000.0

@@ -67,7 +67,7 @@ async def test_work_goes_on_while_a_copy_is_made(store: SqliteStore, tmp_path: P
         waits.append(time.monotonic() - began)
     await copying
     assert len(waits) > 20
-    assert max(waits) < 0.25
+    assert max(waits) < 1.0
     held = await restored(tmp_path / "copy.db")
     assert ["large", *meanwhile][: len(held)] == held
     assert 5 < len(held)

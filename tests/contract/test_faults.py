@@ -82,8 +82,8 @@ async def test_while_another_program_holds_the_file_reading_goes_on(store: Sqlit
             await asyncio.wait({asked}, timeout=0.1)
         with pytest.raises(DbBusy):
             await asked
-        assert _changes.BUSY_S <= time.monotonic() - began < _changes.BUSY_S + 5
-        assert longest_s < 1
+        assert _changes.BUSY_S <= time.monotonic() - began < _changes.BUSY_S + 15
+        assert longest_s < _changes.BUSY_S / 2
         assert not under_way.done()
     async with asyncio.timeout(10):
         assert await under_way is not None

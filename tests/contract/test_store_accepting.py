@@ -8,22 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.core.lifecycle import Cause, Settled
-from pipeline.core.task import (
-    Artifacts,
-    Failure,
-    Lane,
-    LayerState,
-    MediaFile,
-    Options,
-    Priority,
-    Source,
-    Stage,
-    Status,
-    TaskWarning,
-    Waiting,
-)
-from pipeline.task_store import (
+from pipeline.core.admission import (
     KEY_LIFE_S,
     Accepted,
     Added,
@@ -33,8 +18,11 @@ from pipeline.task_store import (
     NoRoom,
     Replayed,
     RequestKey,
-    TaskStore,
 )
+from pipeline.core.lifecycle import Cause, Settled
+from pipeline.core.products import Artifacts, MediaFile
+from pipeline.core.task import Failure, Lane, LayerState, Options, Priority, Source, Stage, Status, TaskWarning, Waiting
+from pipeline.task_store import TaskStore
 from tests.contract.conftest import SqliteStores
 from tests.contract.examples import MEDIA, NOW, add, add_for, claimed, keep_until, task
 
@@ -113,7 +101,7 @@ async def test_same_work_when_full(store: TaskStore) -> None:
 async def test_force_needs_room_too(store: TaskStore) -> None:
     """Force makes a second task of the same work, but no room."""
     await add(store, "a", work="work")
-    assert NoRoom(1) == await add(store, "b", work="work", room=1, force=True)
+    assert NoRoom(1, 1) == await add(store, "b", work="work", room=1, force=True)
     assert await store.get("b") is None
 
 
@@ -124,14 +112,14 @@ async def test_room_counts_tasks_without_a_transcript(store: TaskStore) -> None:
     await add(store, "failed")
     failed = replace(await claimed(store, "failed"), status=Status.FAILED)
     await store.save(Settled(failed, Cause.FAILED), expected=Status.PROCESSING)
-    assert NoRoom(1) == await add(store, "new", room=1)
+    assert NoRoom(1, 1) == await add(store, "new", room=1)
     assert Added() == await add(store, "new", room=2)
 
 
 async def test_many_at_once_fill_the_room_exactly(store: TaskStore) -> None:
     """Of 50 tasks at once with room for 7, exactly 7 are stored and the others leave nothing behind."""
     answers = await asyncio.gather(*(add(store, str(number), room=7) for number in range(50)))
-    assert Counter({NoRoom(7): 43, Added(): 7}) == Counter(answers)
+    assert Counter({NoRoom(7, 1): 43, Added(): 7}) == Counter(answers)
     stored = [await store.get(str(number)) for number in range(50)]
     assert [answer == Added() for answer in answers] == [task is not None for task in stored]
 
@@ -163,7 +151,7 @@ async def test_several_are_stored_in_order(store: TaskStore) -> None:
 async def test_several_are_stored_whole_or_not_at_all(store: TaskStore) -> None:
     """Unless there is room for every new one, nothing is stored."""
     await add(store, "old")
-    assert NoRoom(1) == await store.add_all(new("a", "b"), room=2, force=False)
+    assert NoRoom(1, 2) == await store.add_all(new("a", "b"), room=2, force=False)
     assert ["old"] == [each.id for each in await store.waiting(Lane.FETCH)]
 
 
@@ -221,7 +209,7 @@ async def test_key_stands_for_one_body_of_one_owner(store: TaskStore) -> None:
 
 async def test_key_without_room_is_not_remembered(store: TaskStore) -> None:
     """What was refused for want of room leaves its key free."""
-    assert NoRoom(0) == await store.add_all(new("a"), room=0, force=False, key=KEY)
+    assert NoRoom(0, 1) == await store.add_all(new("a"), room=0, force=False, key=KEY)
     assert await store.recall(KEY) is None
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pipeline.core.lifecycle import Delivery, cancel, finish, redeliver, retry
 from pipeline.core.messages import Kind, Message, MessageState
-from pipeline.core.task import Lane, Status, Task
+from pipeline.core.progress import Progress, Reading
+from pipeline.core.task import Lane, Stage, Status, Task
 from pipeline.core.transcript import Segment
 from pipeline.task_store import TaskStore
 from tests.contract.conftest import SqliteStores
-from tests.contract.examples import MADE, NOW, ROUTE, add, claimed, compose, keep_until, run
+from tests.contract.examples import MADE, NOW, OWNER, ROUTE, add, claimed, compose, keep_until, run
 
 CLOSING = Message(None, None, Kind.NOTICE, "text", "cancelled")
 
@@ -91,7 +92,7 @@ async def test_an_ended_task_in_hand_of_a_dead_boot_is_an_orphan(stores: SqliteS
 
 
 async def test_a_restart_forgets_what_is_dropped(store: TaskStore) -> None:
-    """A restart forgets what is dropped, of a dropped transcript its number, segments and language too, and percent."""
+    """A restart forgets what is dropped, of a dropped transcript its number, segments and language too."""
     await compose(store, "a", run("one"))
     await store.keep_segments("a", [Segment(0, 0.0, 1.0, "text")], "en")
     await complete(store, "a")
@@ -99,13 +100,28 @@ async def test_a_restart_forgets_what_is_dropped(store: TaskStore) -> None:
     task = await stored(store, "a")
     assert (None, None, MADE["audio"].product) == (task.sequence, task.artifacts.transcript, task.artifacts.audio)
     assert (None, ()) == (task.heard_language, await store.segments("a"))
-    view = await store.view("a", task.owner)
-    assert view is not None
-    assert view.progress is None or view.progress.percent < 100
     settled = await store.claim(Lane.ASR, NOW)
     assert settled is not None
     await keep_until(store, "a", None)
     assert (await stored(store, "a")).sequence == 2
+
+
+async def test_a_restart_goes_on_from_the_percent_there_was(store: TaskStore) -> None:
+    """Only the 100 % of a completed task is taken back; of the stage that is begun again nothing is done yet."""
+    await compose(store, "whole", run("one"))
+    await complete(store, "whole")
+    assert await again(store, "whole", "summary", "messages")
+    await add(store, "part")
+    await claimed(store, "part")
+    await store.note_progress({"part": Progress(40.0, Reading(Stage.CAPTIONS, 0.5))}, NOW)
+    assert await end(store, "part")
+    await store.release("part")
+    assert await again(store, "part")
+    whole, part = await store.view("whole", OWNER), await store.view("part", OWNER)
+    assert whole is not None
+    assert part is not None
+    assert Progress(100 * 5 / 7, Reading(Stage.SUMMARIZE, 0.0)) == whole.progress
+    assert Progress(40.0, Reading(Stage.CAPTIONS, 0.0)) == part.progress
 
 
 async def test_messages_go_out_once_more_unchanged(store: TaskStore) -> None:

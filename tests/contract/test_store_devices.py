@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pipeline.core.lifecycle import Failed, settle
-from pipeline.core.memory import MOST_PEAKS, Peak
+from pipeline.core.memory import MOST_PEAKS, ModelOnDevice, Peak
 from pipeline.core.retry import RetryPolicy
 from pipeline.core.task import Failure, Lane, Options, Priority, Stage, Status
-from pipeline.task_store import ModelOnDevice, TaskStore, Waiter
+from pipeline.task_store import TaskStore, Waiter
 from tests.contract.conftest import SqliteStores
 from tests.contract.examples import NOW, ROUTE, add_for, claimed, task
 

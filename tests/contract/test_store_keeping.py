@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pipeline.core.admission import AlreadyThere
 from pipeline.core.lifecycle import Delivery, Settled, cancel, finish, retry
 from pipeline.core.messages import Kind, Message, MessageState
 from pipeline.core.task import LayerState, Status, Task
 from pipeline.core.transcript import Segment
-from pipeline.task_store import AlreadyThere, Retired, TaskStore
+from pipeline.task_store import Retired, TaskStore
 from tests.contract.examples import MADE, NOW, OWNER, ROUTE, add, claimed, compose, run
 
 DAY_S = 86_400.0

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from pipeline.core.messages import MessageState
-from pipeline.core.task import Artifacts, Lane, Options, Priority, Source, Status
+from pipeline.core.products import Artifacts
+from pipeline.core.task import Lane, Options, Priority, Source, Status
 from pipeline.ports import Made
 from pipeline.task_store import TaskStore, TaskView
 from tests.contract.examples import MADE, MEDIA, NOW, OWNER, add, add_for, claimed, compose, run, task

@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 
 from pipeline.core.lifecycle import Cause, Settled
+from pipeline.core.products import Artifacts, Composed
 from pipeline.core.progress import Progress, Reading
-from pipeline.core.task import Artifacts, Composed, Lane, LayerState, Stage, Status, TaskWarning, Usage, Waiting
+from pipeline.core.task import Lane, LayerState, Stage, Status, TaskWarning, Usage, Waiting
 from pipeline.core.transcript import Segment, Word
 from pipeline.llm_failures import LlmUnavailable
 from pipeline.ports import Answer, Made, TooLong, Unanswered

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from pipeline.core.admission import KEY_LIFE_S, NewTask, RequestKey
 from pipeline.core.lifecycle import Failed, settle
 from pipeline.core.retry import LONGEST_WISH_S, RetryPolicy
 from pipeline.core.task import Failure, Lane, Stage, Status
 from pipeline.store.sqlite import SqliteStore
-from pipeline.task_store import KEY_LIFE_S, NewTask, RequestKey
 from tests.contract.conftest import SqliteStores
 from tests.contract.examples import OWNER, ROOM, ROUTE, add, claimed, task
 from tests.contract.machine import Machine

@@ -80,7 +80,7 @@ def test_no_import_circle() -> None:
 
 
 def test_product_imports_no_tests() -> None:
-    """Neither house nor stages need tests, tools or examples."""
+    """Neither house nor stages need tests, benchmarks, tools or examples."""
     beside = set(EVERYTHING) - set(PRODUCT)
     assert [] == [
         (path, each.module)

@@ -1,6 +1,7 @@
-"""Whatever a page names in code exists: files, classes, functions, keys of the configuration, routes."""
+"""Whatever a page names in code exists: files, classes, functions, keys, routes; and every error is drawn."""
 
 import functools
+import inspect
 import re
 import sqlite3
 from contextlib import closing
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline import errors
 from pipeline.config import Settings
 from pipeline.http.routes import ROUTES
 from pipeline.store._sql import MIGRATIONS
@@ -23,6 +25,7 @@ _DEFINITION = re.compile(r"([\w./-]+\.py): ([\w.]+)")
 _ROUTE = re.compile(r"(?:GET|POST|DELETE) [\w/{}]+")
 _PATH = re.compile(r"[\w.-]+/[\w./-]*|[\w-]+\.(?:py|cfg|toml)")
 _MEMBER = re.compile(r"(\w+)\.(\w+)")
+_CLASS = re.compile(r"\b[A-Z][a-z]\w*")
 _WORD = re.compile(r"_?[a-z]+_\w+|[A-Z]\w*[a-z]\w*|[A-Z]+_[A-Z_]+")
 """What only code is written like: with an underscore or a capital letter."""
 
@@ -39,6 +42,14 @@ def test_walkthrough_names_definitions() -> None:
     services = ["dispatcher", "executor", "intake", "outbox", "rescuer", "text_lane", "workers"]
     assert {f"pipeline/{part}.py" for part in services} <= named
     assert set(source_files("stages")) - {path for path in source_files("stages") if "/_" in path} <= named
+
+
+def test_every_error_is_drawn() -> None:
+    """The tree at the top of the errors has each class of them, and no other."""
+    tree = inspect.cleandoc(errors.__doc__).partition("::")[2].partition("The docstring")[0]
+    files = ["errors", "refusals", "failures", "llm_failures"]
+    classes = {name for file in files for name in defined(f"pipeline/{file}.py") if _CLASS.fullmatch(name)}
+    assert sorted(classes) == sorted(_CLASS.findall(tree))
 
 
 def exists(code: str, folder: Path) -> bool:

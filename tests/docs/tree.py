@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from tests.docs.pages import ROOT
 
 PRODUCT = ("daemon.py", "run_daemon.py", "pipeline", "stages")
-EVERYTHING = (*PRODUCT, "tests", "examples", "tools", "test_concurrent.py")
+EVERYTHING = (*PRODUCT, "tests", "benchmarks", "examples", "tools", "test_concurrent.py")
 
 
 def source_files(*places: str) -> list[str]:

@@ -9,8 +9,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import functools
-import json
-import re
 import time
 from collections import deque
 from dataclasses import dataclass, field
@@ -20,42 +18,27 @@ from aiohttp import web
 
 from tests.fakes.server import PATIENCE_S, Gate, LoopbackServer, Record, close_connection, run_by_hand, written
 from tests.fakes.wecom_files import Upload, read_upload
+from tests.fakes.wecom_rules import (
+    BAD_MEDIA_ID,
+    BAD_MEDIA_SIZE,
+    BAD_MEDIA_TYPE,
+    BAD_WEBHOOK,
+    EMPTY_MEDIA,
+    MEANINGS,
+    OK,
+    TOO_OFTEN,
+    content_of,
+    parse,
+    part_of,
+    verdict,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 SEND_PATH = "/cgi-bin/webhook/send"
 UPLOAD_PATH = "/cgi-bin/webhook/upload_media"
-LIMITS_BYTES = {"text": 2048, "markdown": 4096, "markdown_v2": 4096}
 WINDOW_S = 60.0
-
-OK = 0
-BUSY = -1
-BAD_MEDIA_TYPE = 40004
-BAD_MEDIA_SIZE = 40006
-BAD_MEDIA_ID = 40007
-BAD_KIND = 40008
-BAD_PARAMETER = 40058
-EMPTY_MEDIA = 44001
-EMPTY_CONTENT = 44004
-TOO_OFTEN = 45009
-NOT_JSON = 47001
-BAD_WEBHOOK = 93000
-
-_MEANINGS = {
-    OK: "ok",
-    BUSY: "system busy",
-    BAD_MEDIA_TYPE: "invalid media type",
-    BAD_MEDIA_SIZE: "invalid media size",
-    BAD_MEDIA_ID: "invalid media_id",
-    BAD_KIND: "invalid message type",
-    BAD_PARAMETER: "invalid Request Parameter",
-    EMPTY_MEDIA: "empty media data",
-    EMPTY_CONTENT: "empty content",
-    TOO_OFTEN: "api freq out of limit",
-    NOT_JSON: "data format error",
-    BAD_WEBHOOK: "invalid webhook url",
-}
 
 
 @dataclass(frozen=True)
@@ -100,7 +83,7 @@ class Arrival:
     @property
     def content(self) -> str:
         """What readers see: the text, or the name of the file."""
-        return self.file.name if self.file else _content(self.body)
+        return self.file.name if self.file else content_of(self.body)
 
 
 @dataclass
@@ -123,7 +106,7 @@ class Robot:
 
     def file(self, body: Any, now: float) -> Upload | None:
         """Find the uploaded file that a message shows; it is gone after three days."""
-        media_id = _part(body).get("media_id")
+        media_id = part_of(body).get("media_id")
         return next((one for one in self.uploads if one.media_id == media_id and one.is_there(now)), None)
 
     @property
@@ -216,7 +199,7 @@ class WeCom(LoopbackServer):
         robot.in_flight += 1
         try:
             raw = await request.read()
-            arrival = Arrival(key, raw, _parsed(raw), self._clock(), overlapped)
+            arrival = Arrival(key, raw, parse(raw), self._clock(), overlapped)
             arrival.file = robot.file(arrival.body, arrival.at)
             fault = (robot.faults.popleft() if robot.faults else self.fault_of(arrival)) or Fault()
             arrival.errcode = self._decide(robot, arrival, fault)
@@ -295,59 +278,13 @@ class WeCom(LoopbackServer):
         if fault.drop_before_answer:
             close_connection(request)
             return None
-        answer = web.json_response({"errcode": errcode, "errmsg": _MEANINGS.get(errcode, "error"), **more})
+        answer = web.json_response({"errcode": errcode, "errmsg": MEANINGS.get(errcode, "error"), **more})
         if errcode is None:
             answer = web.Response(status=fault.status or 200, text="<html>not today</html>", content_type="text/html")
         if fault.on_answered is not None:
             await written(request, answer)
             fault.on_answered()
         return answer
-
-
-def _parsed(raw: bytes) -> Any:
-    try:
-        return json.loads(raw.decode("utf-8"))
-    except ValueError:
-        return None
-
-
-def _part(body: Any) -> dict[str, Any]:
-    """Return what a message holds under the name of its kind."""
-    kind = body.get("msgtype") if isinstance(body, dict) else None
-    part = body.get(kind) if isinstance(kind, str) else None
-    return part if isinstance(part, dict) else {}
-
-
-def _content(body: Any) -> str:
-    content = _part(body).get("content")
-    return content if isinstance(content, str) else ""
-
-
-def verdict(body: Any) -> int:
-    """Check a message as the documents of the group robot describe it, and return the errcode."""
-    if not isinstance(body, dict):
-        return NOT_JSON
-    kind = body.get("msgtype")
-    if not isinstance(kind, str) or kind not in LIMITS_BYTES:
-        return BAD_KIND
-    content = _content(body)
-    if not content:
-        return EMPTY_CONTENT
-    try:
-        size = len(content.encode("utf-8"))
-    except UnicodeEncodeError:  # half a surrogate pair
-        return BAD_PARAMETER
-    return OK if size <= LIMITS_BYTES[kind] else BAD_PARAMETER
-
-
-_MENTION = re.compile(r"<@[^>]*>|@(?:all|everyone|所有人|全体成员)(?![a-z0-9])", re.IGNORECASE)
-
-
-def mentions(body: Any) -> list[str]:
-    """Return everything in a message that would notify somebody: listed people and marks in the text."""
-    part = _part(body)
-    listed = [*(part.get("mentioned_list") or []), *(part.get("mentioned_mobile_list") or [])]
-    return [*map(str, listed), *_MENTION.findall(_content(body))]
 
 
 def main() -> None:

@@ -21,29 +21,17 @@ from pipeline.core import lifecycle
 from pipeline.core.device import Device
 from pipeline.core.lifecycle import Delivery, Failed, Settled, Succeeded
 from pipeline.core.messages import Kind, Message, MessageState, Run
+from pipeline.core.products import Audio, CleanText, MediaFile, MediaInfo, Paragraph, Summary, TranscriptInfo
 from pipeline.core.progress import Progress, Reading
 from pipeline.core.retry import RetryPolicy
-from pipeline.core.task import (
-    Audio,
-    CleanText,
-    Failure,
-    Lane,
-    LayerState,
-    MediaFile,
-    MediaInfo,
-    Paragraph,
-    Stage,
-    Status,
-    Summary,
-    TaskWarning,
-    TranscriptInfo,
-)
+from pipeline.core.task import Failure, Lane, LayerState, Stage, Status, TaskWarning
 from pipeline.core.transcript import Segment, Word
 from pipeline.engine.fleet import Fleet
 from pipeline.engine.model_record import ModelRecord
 from pipeline.engine.models import ModelShelf
-from pipeline.events import EventBus, Watch as TaskWatch
-from pipeline.executor import Executor, House
+from pipeline.events import EventBus, Onlooker
+from pipeline.executor import Executor
+from pipeline.house import House
 from pipeline.http.deps import Deps, Missing
 from pipeline.http.server import HttpServer
 from pipeline.intake import Intake
@@ -99,7 +87,7 @@ class ObservedBus(EventBus):
         self.left = asyncio.Event()
 
     @contextmanager
-    def watch(self, task_id: str) -> Iterator[TaskWatch]:
+    def watch(self, task_id: str) -> Iterator[Onlooker]:
         """Follow a task."""
         with super().watch(task_id) as watch:
             self.watched.set()
@@ -175,6 +163,7 @@ async def running(
     folder: Path,
     *,
     body_timeout_s: float = 15.0,
+    let_go_s: float = 0.2,
     channels: Mapping[str | None, Channel] | None = None,
     **sections: dict[str, object],
 ) -> AsyncIterator[Api]:
@@ -190,7 +179,7 @@ async def running(
     bridge = Bridge(asyncio.get_running_loop(), watch.give_up)
     house = House(bridge, store, Zygote((), Roster(folder / "processes")), live, lambda _task_id, _reading: None)
     intake = Intake(store, live, hints.append, house.work_folder)
-    control = Control(house, Executor(house, ()), ROUTE, bus, lambda: hints.append(""))
+    control = Control(house, Executor(house, ()), ROUTE, bus, lambda: hints.append(""), let_go_s=let_go_s)
     outbox = Outbox(store, channels or {}, live, watch, _nothing_to_finish)
     slots: list[int] = []
     shelf = ModelShelf(bridge, house.zygote, ModelRecord(folder), house.stop, nothing)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
+from pipeline.child import Zygote
+from pipeline.roster import Roster
 from pipeline.store.sqlite import SqliteStore
 from tests.contract.examples import ROUTE
+from tests.fakes.llm import Llm as Endpoint
 from tests.integration.api import Api, running
+from tests.integration.children import Children
 
 
 @pytest.fixture
@@ -26,3 +30,26 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
     await made.open()
     yield made
     await made.close()
+
+
+@pytest.fixture(scope="session")
+def zygote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
+    """A zygote that is warm as the daemon's is."""
+    made = Zygote(
+        ("stages._fetch_child", "stages._decode_child", "yt_dlp", "av"), Roster(tmp_path_factory.mktemp("pids"))
+    )
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def children(zygote: Zygote, tmp_path: Path) -> Children:
+    """The two children, with a work folder."""
+    return Children(zygote, tmp_path)
+
+
+@pytest.fixture
+async def endpoint() -> AsyncIterator[Endpoint]:
+    """An endpoint of an LLM without faults."""
+    async with Endpoint() as started:
+        yield started

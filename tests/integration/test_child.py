@@ -252,7 +252,7 @@ def test_a_program_ends_with_its_daemon_even_while_it_is_still_starting(tmp_path
     """A program ends with its daemon even while it is still importing what it needs."""
     script = (
         "from pathlib import Path\n"
-        "from pipeline.child import Program\n"
+        "from pipeline.program import Program\n"
         "from pipeline.roster import Roster\n"
         f"roster = Roster(Path({str(tmp_path)!r}))\n"
         "program = Program('slow', ['tests.integration.never_imported'], {}, roster)\n"

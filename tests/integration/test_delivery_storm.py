@@ -21,7 +21,8 @@ from pipeline.ports import Channel
 from pipeline.store.sqlite import SqliteStore
 from stages.channels.wecom import WecomRobot
 from tests.contract.examples import ROUTE, compose, run
-from tests.fakes.wecom import BUSY, TOO_OFTEN, Fault, WeCom
+from tests.fakes.wecom import Fault, WeCom
+from tests.fakes.wecom_rules import BUSY, TOO_OFTEN
 from tests.integration import delivers_until_killed
 from tests.integration.delivery import most_in_a_window, outbox, states, without_repeats
 from tests.integration.hurry import hurried

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli._check_downloads import check_cookies, check_javascript
+from pipeline.cli._check_machine import check_port
 from pipeline.cli._check_services import check_llm
 from pipeline.config import Settings
 from tests.fakes.server import running
@@ -26,8 +27,13 @@ from tests.fakes.site import Reply, Site
         (Reply(body=b"{}", cut_after=1), "error"),
     ],
 )
-def test_the_answer_of_the_llm_decides(reply: Reply, severity: str) -> None:
-    """A wrong key or no API is an error, an unlisted model a warning; not all can list their models."""
+def test_the_answer_of_the_llm_decides(monkeypatch: pytest.MonkeyPatch, reply: Reply, severity: str) -> None:
+    """A wrong key or no API is an error, an unlisted model a warning; not all can list their models.
+
+    What runs on this machine is asked directly, whatever proxy the environment names for others.
+    """
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
     with running(Site()) as site:
         site.serve("/v1/models", reply)
         settings = Settings.model_validate(
@@ -60,6 +66,15 @@ def test_the_first_runtime_that_the_extractor_takes_is_named(
     settings = Settings.model_validate({"download": {"js_runtimes": [f"{name}:{tmp_path}" for name in runtimes]}})
     (finding,) = check_javascript(settings)
     assert (severity, True) == (finding.severity, told in finding.message)
+
+
+def test_an_address_that_cannot_be_listened_at_is_told_from_a_taken_port(tmp_path: Path) -> None:
+    """Each has the cure of its own key."""
+    with running(Site()) as site:
+        for host, port, key in (("127.0.0.1", site.port, "api.port"), ("192.0.2.1", 0, "api.host")):
+            settings = Settings.model_validate({"api": {"host": host, "port": port}, "storage": {"dir": str(tmp_path)}})
+            (finding,) = check_port(settings)
+            assert ("error", True, True) == (finding.severity, key in finding.cure, key in finding.cure_zh)
 
 
 def test_cookies_are_looked_at_where_a_folder_is_named(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ import aiohttp
 import pytest
 
 from tests.fakes.server import running
-from tests.fakes.wecom import (
+from tests.fakes.wecom import Fault, WeCom
+from tests.fakes.wecom_rules import (
     BAD_KIND,
     BAD_MEDIA_ID,
     BAD_MEDIA_SIZE,
@@ -23,8 +24,6 @@ from tests.fakes.wecom import (
     NOT_JSON,
     OK,
     TOO_OFTEN,
-    Fault,
-    WeCom,
     mentions,
     verdict,
 )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
 from pipeline.core.messages import MessageState
 from pipeline.core.task import Lane
-from tests.integration.api import SPEECH, Api, Life
+from tests.integration.api import SOON_S, SPEECH, Api, Life, running
 
 
 async def state(api: Api, task_id: str) -> dict[str, object]:
@@ -64,6 +65,20 @@ async def test_a_wait_ends_when_the_task_is_cancelled(api: Api) -> None:
     assert "cancelled" == (await waiting).data["status"]
 
 
+async def test_a_wish_outlives_who_made_it(api: Api) -> None:
+    """What somebody wants who hangs up at that moment is done whole: the task ends, and whoever has work is woken."""
+    for turns in range(1, 8):
+        task_id = await api.submitted(url=f"https://site.example.com/{turns}")
+        api.hints.clear()
+        with api.bus.watch(task_id) as watch:
+            wish = asyncio.create_task(api.deps.control.cancel(task_id))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            wish.cancel()
+            assert await watch.final(SOON_S)
+        assert ("cancelled", [""]) == ((await state(api, task_id))["status"], api.hints)
+
+
 async def test_a_product_that_comes_after_the_cancel_is_not_kept(api: Api) -> None:
     """A product that comes after the cancel is not kept."""
     life = await Life(api, await api.submitted()).claimed()
@@ -110,13 +125,25 @@ async def test_a_failed_task_starts_again_with_fresh_attempts(api: Api) -> None:
     await life.claimed()
 
 
-async def test_a_cancelled_task_starts_again_once_its_worker_has_let_go(api: Api) -> None:
-    """A cancelled task starts again once its worker has let go of it: two never work on it at the same time."""
+async def test_a_cancelled_task_starts_again_once_its_worker_has_let_go(tmp_path: Path) -> None:
+    """A retry right after a cancel waits for the worker to let go: two never work on a task at the same time."""
+    async with running(tmp_path, let_go_s=SOON_S) as api:
+        life = await Life(api, await api.submitted()).claimed()
+        await post(api, life.task_id, "cancel")
+        retry = asyncio.create_task(post(api, life.task_id, "retry"))
+        await asyncio.wait({retry}, timeout=0.2)
+        assert not retry.done()
+        await api.store.release(life.task_id)
+        assert (202, None) == await retry
+        assert "retrying" == (await state(api, life.task_id))["status"]
+
+
+async def test_a_task_whose_worker_does_not_let_go_is_not_started_again(api: Api) -> None:
+    """A retry does not wait for ever for a worker that is being ended."""
     life = await Life(api, await api.submitted()).claimed()
     await post(api, life.task_id, "cancel")
     assert (409, "conflict") == await post(api, life.task_id, "retry")
-    await api.store.release(life.task_id)
-    assert (202, None) == await post(api, life.task_id, "retry")
+    assert "cancelled" == (await state(api, life.task_id))["status"]
 
 
 @pytest.mark.parametrize(

@@ -172,6 +172,16 @@ async def test_other_versions_of_http_are_refused(api: Api, version: str) -> Non
     assert b'"type": "invalid_body"' in answer
 
 
+@pytest.mark.parametrize(
+    ("version", "hosts", "status"),
+    [("1.1", "", 400), ("1.1", "Host: a\r\nHost: b\r\n", 400), ("1.0", "", 200), ("1.1", "Host: a\r\n", 200)],
+)
+async def test_a_request_names_one_host(api: Api, version: str, hosts: str, status: int) -> None:
+    """A request without a host, which only HTTP/1.0 allows, or with two is refused, as HTTP demands."""
+    answer = await api.raw(f"GET /livez HTTP/{version}\r\n{hosts}Connection: close\r\n\r\n".encode())
+    assert f" {status} ".encode() in answer.partition(b"\r\n")[0]
+
+
 @pytest.mark.parametrize(("coding", "status"), [("chunked", 202), ("Chunked", 202), ("gzip, chunked", 400)])
 async def test_only_plain_chunks_are_read(api: Api, coding: str, status: int) -> None:
     """A body without a length comes in plain chunks; one in a coding that is not undone is refused."""

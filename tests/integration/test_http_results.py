@@ -41,7 +41,8 @@ async def test_subtitles_have_the_times_of_the_source(api: Api) -> None:
     life = await (await Life(api, await api.submitted()).transcribed(*SPEECH)).proofread()
     path = f"/api/task/{life.task_id}/result"
     raw, readable = [await api.get(f"{path}?{query}") for query in ("format=srt&layer=raw", "format=vtt")]
-    assert ("application/x-subrip", "text/vtt") == (raw.headers["Content-Type"], readable.headers["Content-Type"])
+    assert "application/x-subrip; charset=utf-8" == raw.headers["Content-Type"]
+    assert "text/vtt; charset=utf-8" == readable.headers["Content-Type"]
     expected = """\
 1
 00:00:00,000 --> 00:00:02,000

@@ -12,7 +12,7 @@ import pytest
 from pipeline.config import Live
 from pipeline.core.fetch_slots import AHEAD, Strain
 from pipeline.core.task import Lane
-from pipeline.host import GIBIBYTE, MEBIBYTE as MIB, read_host, read_memory
+from pipeline.host import GIBIBYTE, MEBIBYTE as MIB, cores, read_host, read_memory
 from pipeline.monitor import Monitor
 from pipeline.service import LoopDied, Watch, run_services
 from pipeline.store.sqlite import SqliteStore
@@ -130,3 +130,26 @@ def test_the_limit_of_a_container_counts(
     memory = read_memory(tmp_path)
     assert memory is not None
     assert expected == (memory.total_mb, memory.available_mb)
+
+
+PROCESSORS = {
+    "2": ("0::/app.slice/daemon", "app.slice", {"cpu.max": "{quota} {period}"}),
+    "1": ("3:cpu,cpuacct:/docker/1f", "cpu,cpuacct", {"cpu.cfs_quota_us": "{quota}", "cpu.cfs_period_us": "{period}"}),
+}
+"""The same for processors."""
+
+
+@pytest.mark.parametrize("version", PROCESSORS)
+@pytest.mark.parametrize(
+    ("quota", "expected"), [(50_000, 1), (100_000, 1), (10**9, cores()), ("max", cores()), (-1, cores())]
+)
+def test_the_processors_of_a_container_count(tmp_path: Path, version: str, quota: int | str, expected: int) -> None:
+    """Where a control group allows fewer processors than there are, as many may be kept busy; at least one."""
+    listed, limited, files = PROCESSORS[version]
+    group = tmp_path / "sys/fs/cgroup" / limited
+    group.mkdir(parents=True)
+    for name, content in files.items():
+        (group / name).write_text(content.format(quota=quota, period=100_000) + "\n")
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "proc/self/cgroup").write_text(f"{listed}\n")
+    assert expected == cores(tmp_path)

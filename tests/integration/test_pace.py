@@ -11,9 +11,9 @@ from itertools import pairwise
 import pytest
 
 from pipeline.clock import Clock
+from pipeline.core.moment import Moment
 from pipeline.pace import WINDOW_S, Pace, age_s
 from pipeline.store.sqlite import SqliteStore
-from pipeline.task_store import Moment
 from tests.contract.examples import compose, run
 from tests.integration.delivery import outbox
 from tests.integration.hurry import DAY_S, hurried

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from pipeline.core.task import GROWING
+from pipeline.core.products import GROWING
 from pipeline.engine.recording import (
     FIRST_WINDOW_S,
     PAD_S,
@@ -60,6 +60,37 @@ def test_over_the_borders_of_windows_no_speech_is_lost_or_doubled(tmp_path: Path
     heard, speech = within(spans, len(pcm)), within(tighten(whole, 0), len(pcm))
     lost, doubtful = np.flatnonzero(speech & ~heard), np.flatnonzero(heard & ~within(whole, len(pcm)))
     assert (len(lost) + len(doubtful)) / SAMPLE_RATE <= PAD_S, (lost / SAMPLE_RATE, doubtful / SAMPLE_RATE)
+
+
+@pytest.mark.parametrize("behind_s", [-0.06, 0.0, 0.1, 0.3])
+def test_a_word_at_the_border_of_windows_is_heard_with_the_silence_before_it(tmp_path: Path, behind_s: float) -> None:
+    """It may begin too softly to be found out: as much is heard before it as before any other."""
+    [spoken] = media.story(5, 1)
+    begins = media.compose([spoken], 1.0)
+    onset = find_speech(begins.astype(np.float32) / 32768)[0]
+    lead_s = FIRST_WINDOW_S + behind_s - (onset.start + onset.lead) / SAMPLE_RATE
+    pcm = np.concatenate([media.silence(lead_s), begins, media.silence(1.0)])
+    whole = find_speech(pcm.astype(np.float32) / 32768)[0]
+    frame = 512
+    assert spans_of(chunks_of(tmp_path, pcm))[0].start <= whole.start + 2 * frame
+
+
+def test_what_was_said_does_not_wait_for_the_end_of_a_long_silence(tmp_path: Path) -> None:
+    """A chunk that is not full is heard when nobody has spoken for a window."""
+    spoken = media.compose(media.story(5, 2), GAP_S)
+    length = (FIRST_WINDOW_S + WINDOW_S) * SAMPLE_RATE
+    pcm = np.concatenate([spoken, np.zeros(length - len(spoken), np.int16)])
+    (tmp_path / f"growing.s16le{GROWING}").write_bytes(pcm.tobytes())
+
+    def never() -> None:
+        raise AssertionError("it waits")
+
+    with Recording(tmp_path / "growing.s16le", wait=never) as recording:
+        found = recording.chunks(MOST_S)
+        chunk, done_s = next(found), next(found)
+    assert isinstance(chunk, Chunk)
+    assert isinstance(done_s, float)
+    assert chunk.end_s < len(spoken) / SAMPLE_RATE < done_s
 
 
 def test_leaving_out_silence_makes_no_more_chunks_than_cutting_blindly(tmp_path: Path) -> None:
@@ -140,7 +171,7 @@ def test_where_nobody_speaks_there_is_nothing_to_hear(tmp_path: Path, loud: int)
     )
     file.write_bytes(samples.astype("<i2").tobytes())
     with Recording(file) as recording:
-        assert [float(FIRST_WINDOW_S), float(seconds)] == list(recording.chunks(MOST_S))
+        assert [FIRST_WINDOW_S - PAD_S, float(seconds)] == list(recording.chunks(MOST_S))
 
 
 lengths = st.lists(st.tuples(st.integers(1, 900), st.integers(0, 60)), max_size=40)
@@ -162,6 +193,24 @@ def test_packing_keeps_every_sample_in_order_and_every_chunk_within_its_limit(
     assert all(sum(span.length for span in chunk.spans) <= most for chunk in chunks)
     assert all(chunk.spans for chunk in chunks)
     assert sum(span.length for span in rest) <= most
+
+
+@given(lengths.filter(bool), st.data())
+def test_the_parts_of_a_chunk_hold_every_sample_once(pieces: list[tuple[int, int]], data: st.DataObject) -> None:
+    """Wherever it is cut, each sample is in one of them, the first so many in the first."""
+    spans, at = [], 0
+    for length, pause in pieces:
+        spans.append(Span(at, at + length, pause))
+        at += length + pause
+    count = sum(span.length for span in spans)
+    place = data.draw(st.integers(0, count))
+    before, behind = Chunk(tuple(spans)).cut(place / SAMPLE_RATE)
+    samples, first, second = (
+        [sample for span in part for sample in range(span.start, span.end)]
+        for part in (spans, before.spans, behind.spans)
+    )
+    assert (samples[:place], samples[place:]) == (first, second)
+    assert all(span.length for part in (before, behind) for span in part.spans)
 
 
 def test_times_in_a_chunk_are_times_of_the_recording() -> None:

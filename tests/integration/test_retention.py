@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline.bridge import Bridge
 from pipeline.child import Zygote
-from pipeline.executor import House
+from pipeline.house import House
 from pipeline.retention import DAY_S, Retention
 from pipeline.roster import Roster
 from pipeline.service import Watch

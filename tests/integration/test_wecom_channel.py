@@ -20,7 +20,8 @@ from pipeline.ports import (
     TryLater,
 )
 from stages.channels.wecom import WecomRobot
-from tests.fakes.wecom import BAD_MEDIA_ID, BUSY, TOO_OFTEN, Fault, WeCom
+from tests.fakes.wecom import Fault, WeCom
+from tests.fakes.wecom_rules import BAD_MEDIA_ID, BUSY, TOO_OFTEN
 
 KEY = "secret-key-of-the-team"
 TEXT = Message(2, 3, Kind.TEXT, "text", '(2/3)\n一句话。\n 👩‍👩‍👧 "quoted" \\ \t end \n')
@@ -198,6 +199,14 @@ async def test_file_that_is_not_known_is_uploaded_once_more(wecom: WeCom, channe
     other = replace(FILE, text="(3/3) other.txt")
     assert [TryLater, Refused] == [type(await channel.send(other)) for _ in range(2)]
     assert 4 == len(robot.uploads)
+
+
+async def test_file_that_is_sent_again_is_uploaded_anew(wecom: WeCom, channel: WecomRobot) -> None:
+    """A file that was sent and is to be sent again, some day, does not count on an id that lives for three days."""
+    robot = wecom.robot(KEY)
+    for sent in range(3):
+        assert Sent() == await channel.send(FILE)
+        assert sent + 1 == len(robot.uploads)
 
 
 async def test_upload_without_an_id_is_made_again(session: aiohttp.ClientSession) -> None:

@@ -6,10 +6,10 @@ from collections import Counter
 
 from hypothesis import given, strategies as st
 
-from pipeline.core.batching import TURN_S, Waiting, next_batch
+from pipeline.core.batching import TURN_S, ReadyChunk, next_batch
 
 chunks = st.builds(
-    Waiting,
+    ReadyChunk,
     job=st.integers(1, 4),
     key=st.sampled_from("ab"),
     priority=st.just(2),
@@ -17,13 +17,13 @@ chunks = st.builds(
 )
 
 
-def waiting(*jobs: tuple[int, int], key: str = "a", seconds: float = 30.0) -> list[Waiting]:
+def waiting(*jobs: tuple[int, int], key: str = "a", seconds: float = 30.0) -> list[ReadyChunk]:
     """So many chunks of each job, one job after the other."""
-    return [Waiting(job, key, 2, seconds) for job, count in jobs for _ in range(count)]
+    return [ReadyChunk(job, key, 2, seconds) for job, count in jobs for _ in range(count)]
 
 
 @given(st.lists(chunks), st.integers(1, 8))
-def test_a_batch_is_full_of_one_key_and_every_job_stays_in_order(there: list[Waiting], size: int) -> None:
+def test_a_batch_is_full_of_one_key_and_every_job_stays_in_order(there: list[ReadyChunk], size: int) -> None:
     """A batch holds chunks of one key, as many as may be and are to be had, those of a job in their order."""
     places = next_batch(there, {}, size)
     assert len(set(places)) == len(places) <= size
@@ -38,7 +38,7 @@ def test_a_batch_is_full_of_one_key_and_every_job_stays_in_order(there: list[Wai
 
 
 @given(st.lists(chunks, min_size=1), st.integers(1, 4))
-def test_whatever_waits_is_taken_at_last(there: list[Waiting], size: int) -> None:
+def test_whatever_waits_is_taken_at_last(there: list[ReadyChunk], size: int) -> None:
     """Batch after batch, every chunk is taken once."""
     served: Counter[int] = Counter()
     left = list(there)
@@ -60,11 +60,11 @@ def test_who_has_had_less_comes_first() -> None:
 
 def test_a_higher_priority_comes_first_whatever_it_has_had() -> None:
     """An urgent recording is decoded before all others."""
-    urgent = Waiting(2, "a", 4, 30.0)
+    urgent = ReadyChunk(2, "a", 4, 30.0)
     assert [1, 0] == next_batch([*waiting((1, 1)), urgent], {2: 100 * TURN_S}, 4)
 
 
 def test_equals_are_chosen_by_their_lengths() -> None:
     """A batch lasts as long as its longest member: beside a long chunk, long ones."""
-    there = [Waiting(job, "a", 2, seconds) for job, seconds in enumerate((29.0, 3.0, 28.0, 2.0, 27.0))]
+    there = [ReadyChunk(job, "a", 2, seconds) for job, seconds in enumerate((29.0, 3.0, 28.0, 2.0, 27.0))]
     assert [0, 2, 4] == next_batch(there, {}, 3)

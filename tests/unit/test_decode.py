@@ -10,8 +10,9 @@ import pytest
 
 from pipeline.config import load_settings
 from pipeline.core.lifecycle import Failed, settle
+from pipeline.core.products import Artifacts, MediaFile, MediaInfo
 from pipeline.core.retry import RetryPolicy
-from pipeline.core.task import Artifacts, Failure, MediaFile, MediaInfo, Stage, Status
+from pipeline.core.task import Failure, Stage, Status
 from pipeline.failures import DecodeTimeout
 from pipeline.ports import ChildTimeout
 from stages._sound import LEAST_LIMIT_S, LIMIT_SHARE, STALL_S

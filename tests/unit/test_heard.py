@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hypothesis import given, strategies as st
 
 from pipeline.core.transcript import Word
-from pipeline.engine.heard import TOKEN_S, Heard, Sentence, best_of, split
+from pipeline.engine.heard import TOKEN_S, Heard, Sentence, best_of, split, up_to_last_end
 
 FIRST = 1000
 SECONDS = 10.0
@@ -35,6 +35,15 @@ def test_text_behind_the_last_timestamp_is_kept() -> None:
 def test_text_without_timestamps_is_one_sentence() -> None:
     """A text alone stands for the whole chunk."""
     assert [(0.0, SECONDS, (1, 2))] == sentences(1, 2)
+
+
+def test_a_text_without_its_end_is_kept_up_to_the_last_end_of_a_sentence() -> None:
+    """What is behind it is no whole sentence; without an end of any, nothing is kept."""
+    whole = (at(0), 1, at(2), at(2.5), 3, at(4))
+    assert (whole, 4.0) == up_to_last_end((*whole, at(4.5), 5), FIRST)
+    assert (whole, 4.0) == up_to_last_end((*whole, at(4.5)), FIRST)
+    assert (whole, 4.0) == up_to_last_end(whole, FIRST)
+    assert ((), 0.0) == up_to_last_end((at(0), 1, 2, 3), FIRST)
 
 
 @given(st.lists(st.integers(0, FIRST + 1500)))

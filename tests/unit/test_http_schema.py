@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from pipeline.core.submission import Submission
 from pipeline.core.task import Priority
 from pipeline.http.schema import MOST_URLS, parse_submission, parse_upload
-from pipeline.intake import Submission
 from pipeline.refusals import InvalidValue, UnknownField
 
 URL = {"url": "https://example.com/a.mp4"}

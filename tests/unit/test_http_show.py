@@ -6,21 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from pipeline.core.products import Artifacts, Audio, CleanText, MediaInfo
 from pipeline.core.progress import Progress, Reading
-from pipeline.core.task import (
-    Artifacts,
-    Audio,
-    CleanText,
-    LayerState,
-    MediaInfo,
-    Options,
-    Source,
-    Stage,
-    Status,
-    Task,
-    first_layers,
-    with_layer,
-)
+from pipeline.core.task import LayerState, Options, Source, Stage, Status, Task, first_layers, with_layer
 from pipeline.core.transcript import Segment, Word
 from pipeline.http import show
 from pipeline.http.layers import Layer, choose_layer, result

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 
+from pipeline.core.submission import work_key
 from pipeline.core.task import Options, Priority, Source, Task
-from pipeline.intake import new_id, work_key
+from pipeline.intake import new_id
 
 TASK = Task(
     id="a",

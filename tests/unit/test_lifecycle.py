@@ -26,6 +26,7 @@ from pipeline.core.lifecycle import (
     retry,
     settle,
 )
+from pipeline.core.products import Artifacts, Audio, CleanText, Composed, MediaFile, MediaInfo, Summary, TranscriptInfo
 from pipeline.core.retry import (
     LONGEST_DELAY_S,
     LONGEST_WISH_S,
@@ -34,26 +35,7 @@ from pipeline.core.retry import (
     RetryPolicy,
     read_retry_after,
 )
-from pipeline.core.task import (
-    Artifacts,
-    Audio,
-    CleanText,
-    Composed,
-    Failure,
-    Lane,
-    LayerState,
-    MediaFile,
-    MediaInfo,
-    Options,
-    Source,
-    Stage,
-    Status,
-    Summary,
-    Task,
-    TaskWarning,
-    TranscriptInfo,
-    Waiting,
-)
+from pipeline.core.task import Failure, Lane, LayerState, Options, Source, Stage, Status, Task, TaskWarning, Waiting
 from pipeline.failures import EngineDied
 from tests.contract.examples import ROUTE
 
@@ -249,18 +231,18 @@ def test_waiting_for_the_disk_costs_no_attempt() -> None:
 
 
 def test_a_recording_that_its_engine_dies_of_three_times_is_named() -> None:
-    """A recording that its engine dies of three times is named; until then the task is only a suspect."""
+    """A recording that its engine dies of three times is named; until then its deaths are counted."""
     died = Failure.of(EngineDied(), Stage.TRANSCRIBE, "demo")
     outcome = Failed("t", Lane.ASR, died, EngineDied.retries, times_out=False, crashed=True)
     task = PROCESSING
-    for _ in range(2):
+    for deaths in (1, 2):
         task = settle(task, outcome, ROUTE, POLICY, 1.0, 0.0).task
-        assert (Status.RETRYING, True) == (task.status, task.suspect)
+        assert (Status.RETRYING, deaths) == (task.status, task.ended_by("worker_crashed"))
         task = claim(task, 2.0).task
     ended = settle(task, outcome, ROUTE, POLICY, 1.0, 0.0).task
     assert (Status.FAILED, "worker_crashed", Stage.TRANSCRIBE) == (ended.status, ended.failure.type, ended.stage)
     again = retry(ended, [], ROUTE, 3.0).task
-    assert (False, ()) == (again.suspect, again.faults)
+    assert () == again.faults
 
 
 @given(st.lists(st.integers(1, 7), max_size=30))

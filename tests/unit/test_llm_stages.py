@@ -9,7 +9,8 @@ from itertools import pairwise
 import pytest
 
 from pipeline.config import Settings
-from pipeline.core.task import Artifacts, CleanText, LayerState, Paragraph, Summary, TranscriptInfo
+from pipeline.core.products import Artifacts, CleanText, Paragraph, Summary, TranscriptInfo
+from pipeline.core.task import LayerState
 from pipeline.core.transcript import Segment
 from pipeline.llm_failures import LlmAuth, LlmUnavailable
 from pipeline.ports import (

@@ -10,7 +10,8 @@ from hypothesis import given
 from pipeline.core.head import Language
 from pipeline.core.messages import Kind, Message, Run
 from pipeline.core.notices import failure_notice, failure_runs, step_notice, step_runs
-from pipeline.core.task import Failure, Lane, MediaInfo, Options, Source, Stage, Status, Task
+from pipeline.core.products import MediaInfo
+from pipeline.core.task import Failure, Lane, Options, Source, Stage, Status, Task
 from pipeline.failures import StageFailed, stage_failures
 from tests.unit.test_messages import TEXTS, URL, actions
 

@@ -18,9 +18,11 @@ from pipeline.core.placement import (
     Need,
     Placement,
     Plan,
+    Promise,
     Rules,
     Site,
     Why,
+    passed_over_since,
     plan,
 )
 
@@ -48,6 +50,10 @@ def planned(waiting: Sequence[Candidate], *sites: Site, rules: Rules = DEFAULT) 
     return plan(waiting, sites, needs, rules)
 
 
+def promised(**memory_mb: int) -> dict[str, Promise]:
+    return {model: Promise(mb, ("float16",)) for model, mb in memory_mb.items()}
+
+
 def where(done: Plan) -> dict[str, str]:
     return {place.task_id: place.device for place in done.placements}
 
@@ -68,20 +74,20 @@ def test_a_placement_says_all_that_was_promised() -> None:
 
 def test_tasks_are_shared_out_among_devices() -> None:
     """Each goes where most slots are free; of equals where its model is loaded."""
-    loaded = replace(gpu(1), promised_mb={"small": 1800}, batch=8)
+    loaded = replace(gpu(1), promised=promised(small=1800), batch=8)
     assert ["cuda:1", "cuda:0"] == [*where(planned([task("a"), task("b")], gpu(0), loaded)).values()]
 
 
 def test_a_model_that_is_loaded_needs_no_more_memory() -> None:
     """Tasks of one model share its weights and its batches: only the first needs room."""
-    full = replace(gpu(0, memory_mb=14_000), promised_mb={"large": 12_000}, at_work=frozenset({"large"}), batch=8)
+    full = replace(gpu(0, memory_mb=14_000), promised=promised(large=12_000), at_work=frozenset({"large"}), batch=8)
     done = planned([task("a", "small"), task("b", "large")], full)
     assert ({"b": "cuda:0"}, {"small": Why.MEMORY}) == (where(done), done.waiting)
 
 
 def test_an_idle_model_gives_way_to_one_that_does_not_fit_beside_it() -> None:
     """The process that has nothing to do ends for it, but not before tasks that want what it has loaded."""
-    idle = replace(gpu(0, memory_mb=14_000), promised_mb={"large": 12_000}, batch=8)
+    idle = replace(gpu(0, memory_mb=14_000), promised=promised(large=12_000), batch=8)
     assert frozenset({"small"}) == planned([task("a")], idle).placements[0].beside
     assert {"b": "cuda:0"} == where(planned([task("a"), task("b", "large")], idle))
     urgent = task("a", priority=3)
@@ -91,7 +97,7 @@ def test_an_idle_model_gives_way_to_one_that_does_not_fit_beside_it() -> None:
 def test_a_model_that_was_passed_over_for_long_has_a_device_kept_for_it() -> None:
     """Nobody starts there any more until there is room for it; other devices go on."""
     busy = replace(
-        gpu(0, memory_mb=14_000), promised_mb={"small": 1800}, at_work=frozenset({"small"}), batch=8, taken=1
+        gpu(0, memory_mb=14_000), promised=promised(small=1800), at_work=frozenset({"small"}), batch=8, taken=1
     )
     small_card = gpu(1, memory_mb=6000)
     waiting = [task("big", "large", passed_over_s=PATIENCE_S), task("a"), task("b")]
@@ -101,6 +107,82 @@ def test_a_model_that_was_passed_over_for_long_has_a_device_kept_for_it() -> Non
     assert {"a": "cuda:0", "b": "cuda:0"} == where(
         planned([replace(waiting[0], passed_over_s=1.0), *waiting[1:]], busy)
     )
+
+
+def test_a_steady_stream_of_others_does_not_starve_a_model_that_needs_their_room() -> None:
+    """Every slot that falls free is taken by a task there is room for, but no longer than ``PATIENCE_S``."""
+    card = Card(Device("cuda:0", "a card", 2, 14_000))
+    since: dict[str, float] = {}
+    for place in planned([task("first"), task("second")], card.site()).placements:
+        card.take(place)
+    for now in range(300):
+        waiting = [
+            task("big", "large", passed_over_s=now - since.get("large", now)),
+            task(f"a{now}"),
+            task(f"b{now}"),
+        ]
+        done = planned(waiting, card.site())
+        since = passed_over_since(since, done, now)
+        for place in done.placements:
+            card.take(place)
+        if "big" in card.running:
+            break
+        assert card.running
+        if now % 5 == 4:  # in between no slot is free
+            del card.running[next(iter(card.running))]
+    assert PATIENCE_S < now < PATIENCE_S + 20
+    assert {"small": Why.MEMORY} == dict(done.waiting)
+
+
+def test_being_passed_over_ends_with_a_start() -> None:
+    """It begins with the first time, goes on whatever the reason is later, and ends with a start or the last task."""
+    placed = planned([task("a"), task("b")], gpu(0, slots=1))
+    assert {"small": Why.SLOTS} == placed.waiting
+    assert {} == passed_over_since({"small": 1.0}, placed, 2.0)
+    blocked = Plan((), {"small": Why.MEMORY, "large": Why.TURN, "other": Why.SLOTS})
+    assert {"small": 3.0, "large": 3.0} == passed_over_since({}, blocked, 3.0)
+    waiting = Plan((), {"small": Why.SLOTS, "other": Why.SLOTS})
+    assert {"small": 3.0} == passed_over_since({"small": 3.0, "large": 3.0}, waiting, 9.0)
+
+
+def test_an_idle_model_leaves_for_one_that_does_not_fit_beside_it() -> None:
+    """The one beside it that has tasks stays, and so does the process with its batches; those at work never leave."""
+    busy = replace(
+        gpu(0, memory_mb=16_000),
+        promised=promised(small=1800, large=10_000),
+        at_work=frozenset({"small"}),
+        taken=1,
+        batch=4,
+    )
+    (place,) = planned([task("a", "other")], busy).placements
+    assert (frozenset({"small", "other"}), 4, 2800) == (place.beside, place.batch, place.memory_mb)
+    assert {"b": "cuda:0"} == where(planned([task("a", "other"), task("b", "large")], busy))
+    all_at_work = replace(busy, at_work=frozenset({"small", "large"}))
+    assert {"other": Why.MEMORY} == planned([task("a", "other")], all_at_work).waiting
+
+
+def test_a_task_joins_a_model_as_it_was_loaded() -> None:
+    """With the numbers it was loaded with where memory was short, though there would be room for better ones now."""
+    ways = [Need(("float16", "int8"), LARGE, 8), Need(("int8",), Footprint(4000, 400), 8)]
+    first = plan([task("a", "large")], [gpu(0, memory_mb=9000)], lambda *_: ways, Rules()).placements[0]
+    loaded = {"large": Promise(first.memory_mb, first.compute_types)}
+    site = replace(gpu(0), promised=loaded, at_work=frozenset({"large"}), batch=first.batch, taken=1)
+    second = plan([task("b", "large")], [site], lambda *_: ways, Rules()).placements[0]
+    assert (("int8",), 7200) == (first.compute_types, first.memory_mb)
+    assert replace(first, task_id="b") == second
+
+
+def test_a_process_that_began_when_memory_was_short_begins_anew() -> None:
+    """Once it has nothing to do, and batches would be twice as large or the numbers better; not for less."""
+    ways = [Need(("float16", "int8"), SMALL, 8), Need(("int8",), SMALL, 8)]
+    for batch, began_with, expected in ((2, ways[0], 8), (5, ways[0], 5), (5, ways[1], 8)):
+        loaded = replace(gpu(0), promised={"small": began_with.promise(batch)}, batch=batch)
+        (place,) = plan([task("a")], [loaded], lambda *_: ways, Rules()).placements
+        assert expected == place.batch
+        (joins,) = plan(
+            [task("a")], [replace(loaded, at_work=frozenset({"small"}))], lambda *_: ways, Rules()
+        ).placements
+        assert (batch, began_with.compute_types) == (joins.batch, joins.compute_types)
 
 
 def test_batches_are_smaller_where_memory_is_short() -> None:
@@ -164,20 +246,25 @@ class Card:
     others_mb: int = 0
     in_service: bool = True
     running: dict[str, Placement] = field(default_factory=dict)
-    loaded: dict[str, int] = field(default_factory=dict)
+    loaded: dict[str, Promise] = field(default_factory=dict)
     batch: int | None = None
 
+    @property
+    def at_work(self) -> frozenset[str]:
+        return frozenset(place.model for place in self.running.values())
+
     def site(self) -> Site:
-        at_work = frozenset(place.model for place in self.running.values())
         taken = sum(place.slots for place in self.running.values())
         memory_mb = self.device.memory_mb or 64_000
-        return Site(self.device, memory_mb, self.others_mb, taken, dict(self.loaded), at_work, self.batch)
+        return Site(self.device, memory_mb, self.others_mb, taken, dict(self.loaded), self.at_work, self.batch)
 
     def take(self, place: Placement) -> None:
-        if set(self.loaded) - place.beside or self.batch != place.batch:
-            assert not self.running, "a process with tasks is ended"
-            self.loaded.clear()
-        self.loaded[place.model] = place.memory_mb
+        assert self.at_work <= place.beside, "a model with tasks leaves"
+        assert not self.running or self.batch == place.batch, "a process with tasks is ended"
+        loaded = self.loaded.get(place.model)
+        assert loaded is None or place.model not in self.at_work or loaded.compute_types == place.compute_types
+        self.loaded = {model: promise for model, promise in self.loaded.items() if model in place.beside}
+        self.loaded[place.model] = Promise(place.memory_mb, place.compute_types)
         self.batch = place.batch
         self.running[place.task_id] = place
 
@@ -247,8 +334,7 @@ class Machine(RuleBasedStateMachine):
             next(card for card in self.fleet if card.device.id == place.device and card.in_service).take(place)
         placed = {place.task_id for place in self.last.placements}
         self.waiting = [each for each in self.waiting if each.task_id not in placed]
-        blocked = {model for model, why in self.last.waiting.items() if why in (Why.MEMORY, Why.TURN)}
-        self.passed_over = {model: self.passed_over.get(model, self.clock) for model in blocked}
+        self.passed_over = passed_over_since(self.passed_over, self.last, self.clock)
 
     def check(self, waiting: Sequence[Candidate], before: Sequence[Site]) -> None:
         """Nothing is placed twice; whoever waits has a reason, and a higher priority never less than a lower one."""
@@ -279,7 +365,7 @@ class Machine(RuleBasedStateMachine):
             for card in self.fleet:
                 if card.running:
                     del card.running[next(iter(card.running))]
-        empty = [replace(site, taken=0, promised_mb={}, at_work=frozenset(), batch=None) for site in able]
+        empty = [replace(site, taken=0, promised={}, at_work=frozenset(), batch=None) for site in able]
         assert [] == [each.task_id for each in self.waiting if plan([each], empty, needs, self.rules).placements]
 
     @invariant()
@@ -287,7 +373,7 @@ class Machine(RuleBasedStateMachine):
         for card in self.fleet:
             placed = [place for place in self.last.placements if place.device == card.device.id]
             if placed and card.in_service and not card.device.is_cpu and card.loaded and card.others_mb == 0:
-                left = card.device.memory_mb - sum(card.loaded.values())
+                left = card.device.memory_mb - sum(promise.memory_mb for promise in card.loaded.values())
                 assert left >= self.rules.reserve_mb(card.device.memory_mb)
 
 
@@ -311,12 +397,12 @@ def test_no_room_is_left_beside_a_waiting_task(
         for place in done.placements:
             number = next(number for number, site in enumerate(sites) if site.device.id == place.device)
             site = sites[number]
-            promised = {**site.promised_mb, place.model: place.memory_mb}
+            taken = {**site.promised, place.model: Promise(place.memory_mb, place.compute_types)}
             sites[number] = replace(
                 site,
                 taken=site.taken + 1,
-                promised_mb=promised,
-                at_work=frozenset(promised),
+                promised=taken,
+                at_work=frozenset(taken),
                 batch=place.batch,
             )
         placed = where(done)
@@ -324,7 +410,7 @@ def test_no_room_is_left_beside_a_waiting_task(
     for site in sites:
         assert site.taken <= site.device.slots
         if site.taken:
-            left = site.device.memory_mb - site.others_mb - sum(site.promised_mb.values())
+            left = site.device.memory_mb - site.others_mb - sum(each.memory_mb for each in site.promised.values())
             assert left >= Rules().reserve_mb(site.device.memory_mb)
     for each in waiting:
         assert not planned([each], *sites).placements

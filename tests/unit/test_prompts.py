@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.core.task import Artifacts, MediaInfo, Options, Source, Task
+from pipeline.core.products import Artifacts, MediaInfo
+from pipeline.core.task import Options, Source, Task
 from pipeline.ports import Question
 from stages import _prompts
 
@@ -66,6 +67,15 @@ def test_orders_tell_parts_from_the_whole() -> None:
         {summarize(whole=whole, strict=strict).system for whole in (True, False) for strict in (True, False)}
     )
     assert "at most 7 lines" in summarize().system
+
+
+def test_description_of_the_caller_is_told() -> None:
+    """What a caller says of the video, which may hold names that are heard in it, is data like its title, and cut."""
+    told = replace(TASK, options=replace(TASK.options, description="With Ada\nand Grace. " + "x" * 5000))
+    question = proofread(task=told)
+    assert "With Ada and Grace. xxx" in question.user
+    assert len(question.user) < 1500
+    assert "Ada" not in question.system
 
 
 def test_missing_names_are_left_out() -> None:

@@ -11,8 +11,8 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, strategies as st
 
+from pipeline.core.products import Paragraph
 from pipeline.core.subtitles import Cue, cues_of_paragraphs, cues_of_segments, write_srt, write_vtt
-from pipeline.core.task import Paragraph
 from pipeline.core.transcript import Segment
 from stages._offline import clean
 

@@ -8,7 +8,8 @@ import pytest
 
 from pipeline.config import Settings
 from pipeline.core.messages import Kind, Run
-from pipeline.core.task import Artifacts, CleanText, LayerState, Paragraph, Script, Summary, TaskWarning, TranscriptInfo
+from pipeline.core.products import Artifacts, CleanText, Paragraph, Summary, TranscriptInfo
+from pipeline.core.task import LayerState, Script, TaskWarning
 from pipeline.core.transcript import Segment
 from pipeline.failures import InternalFailure
 from pipeline.ports import Made, StageWork

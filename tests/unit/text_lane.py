@@ -10,17 +10,8 @@ from typing import Any
 import structlog
 
 from pipeline.config import Settings
-from pipeline.core.task import (
-    Artifacts,
-    CleanText,
-    MediaInfo,
-    Options,
-    Paragraph,
-    Source,
-    Summary,
-    Task,
-    TranscriptInfo,
-)
+from pipeline.core.products import Artifacts, CleanText, MediaInfo, Paragraph, Summary, TranscriptInfo
+from pipeline.core.task import Options, Source, Task
 from pipeline.core.transcript import Segment
 from pipeline.ports import (
     Answer,

@@ -1,29 +1,24 @@
-"""The two children that touch the world: what they make, and the name each fault gets."""
+"""The fetch child: what it makes of sites and their files, and the name each fault gets."""
 
 from __future__ import annotations
 
 import json
-import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 from structlog.testing import capture_logs
 
-from pipeline.bridge import StopSignal
-from pipeline.child import Limits, Zygote
+from pipeline.child import Zygote
 from pipeline.errors import Interrupted
 from pipeline.failures import (
+    DiskFull,
     DownloadTooLarge,
     DownloadTruncated,
     LiveNotSupported,
     MediaInvalid,
-    MediaNoAudio,
-    MediaTooLong,
     PlaylistNotAllowed,
     SourceForbidden,
     SourceNotFound,
@@ -32,88 +27,22 @@ from pipeline.failures import (
     SourceUnsupported,
     StageFailed,
 )
-from pipeline.roster import Roster
+from tests.disk import Disk
 from tests.fakes import media, pages
 from tests.fakes.server import running
 from tests.fakes.site import Reply, Site, page
+from tests.integration.children import LIMIT_BYTES, Children
 
-LIMIT_BYTES = 300_000
 SPOKEN = media.compose(media.story(0, 2))
 WAV = media.wav(SPOKEN)
 TONE = media.tone(8.0)
 WHOLE = Reply(body=WAV)
-PICTURE = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002024401003b")
-
-
-@pytest.fixture(scope="module")
-def zygote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
-    roster = Roster(tmp_path_factory.mktemp("processes"))
-    made = Zygote(("stages._fetch_child", "stages._decode_child", "yt_dlp", "av"), roster)
-    yield made
-    made.close()
 
 
 @pytest.fixture
 def site() -> Iterator[Site]:
     with running(Site()) as site:
         yield site
-
-
-class Children:
-    """Runs the two programs on one work folder, and keeps the lines they said."""
-
-    def __init__(self, zygote: Zygote, folder: Path) -> None:
-        self._zygote = zygote
-        self.folder = folder
-        self.lines: list[dict[str, Any]] = []
-
-    def _run(self, program: str, request: dict[str, Any], kill_at: float = math.inf) -> dict[str, Any]:
-        stop = StopSignal()
-
-        def hear(line: dict[str, Any]) -> None:
-            self.lines.append(line)
-            if line.get("bytes_done", 0) >= kill_at:
-                stop.raise_now()
-
-        return self._zygote.fork(program).run(request, hear, Limits(timeout_s=30.0), stop)
-
-    def fetch(
-        self, mode: str, url: str, *, max_bytes: int = LIMIT_BYTES, kill_at: float = math.inf, **more: object
-    ) -> dict[str, Any]:
-        request = {
-            "mode": mode,
-            "url": url,
-            "info_path": str(self.folder / "info.json"),
-            "folder": str(self.folder),
-            "stem": "media",
-            "max_bytes": max_bytes,
-            "socket_timeout_s": 0.5,
-            "proxy": "",
-            "cookies_dir": None,
-            "js_runtimes": ["deno", "node"],
-            **more,
-        }
-        return self._run("stages._fetch_child", request, kill_at)
-
-    def fetch_both(self, url: str) -> dict[str, Any]:
-        self.fetch("resolve", url)
-        return self.fetch("download", url)
-
-    def decode(
-        self, body: bytes, *, max_duration_s: float = 3600.0, most_s: float | None = None
-    ) -> tuple[dict[str, Any], media.Pcm]:
-        """Decode a file; returns what the child says, and the samples it wrote."""
-        file, audio = self.folder / "media.bin", self.folder / "audio.s16le"
-        file.write_bytes(body)
-        limits = {"max_duration_s": max_duration_s, "most_s": most_s}
-        found = self._run("stages._decode_child", {"media_path": str(file), "audio_path": str(audio), **limits})
-        assert audio.exists() == found["whole"]
-        return found, np.fromfile(audio, dtype="<i2") if found["whole"] else media.silence(0)
-
-
-@pytest.fixture
-def children(zygote: Zygote, tmp_path: Path) -> Children:
-    return Children(zygote, tmp_path)
 
 
 # -- resolve ------------------------------------------------------------------------------------
@@ -226,6 +155,14 @@ def test_each_fault_of_a_page_has_its_name(
     with pytest.raises(error) as caught:
         children.fetch("resolve", site.serve("/fault", reply))
     assert detail in caught.value.detail
+
+
+def test_a_full_disk_has_its_name(site: Site, zygote: Zygote, tmp_path: Path) -> None:
+    """A child that finds no room for its file says so: it is neither the site's fault nor the task's."""
+    with Disk(tmp_path / "disk", LIMIT_BYTES) as disk:
+        disk.fill()
+        with pytest.raises(DiskFull):
+            Children(zygote, disk.folder).fetch("resolve", site.serve("/a.wav", WHOLE))
 
 
 # -- download -----------------------------------------------------------------------------------
@@ -413,79 +350,3 @@ def test_a_live_stream_is_refused(site: Site, children: Children) -> None:
     url, _ = serve_stream(site, live=True)
     with pytest.raises(LiveNotSupported):
         children.fetch("resolve", url)
-
-
-# -- decode -------------------------------------------------------------------------------------
-
-CONTAINERS = [
-    media.wav, media.mp3, media.opus, media.flac, media.m4a, media.aac, media.wma,
-    media.mp4_with_sound, media.webm, media.mkv, media.mov, media.avi, media.mpegts,
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("container", CONTAINERS)
-def test_every_container_becomes_the_same_samples(children: Children, container: Callable[[media.Pcm], bytes]) -> None:
-    """Sound comes out as 16 kHz mono samples, as long as it was and with its pitch."""
-    found, samples = children.decode(container(TONE))
-    assert found["duration_s"] == len(samples) / media.RATE
-    assert 8.0 == pytest.approx(found["duration_s"], abs=0.15)
-    assert 440 == pytest.approx(np.argmax(np.abs(np.fft.rfft(samples))) * media.RATE / len(samples), abs=1)
-
-
-def test_decoding_reports_how_far_it_is(children: Children) -> None:
-    """A line comes every thirty seconds of sound, with the length that the file declares."""
-    children.decode(media.flac(media.silence(95)))
-    assert [30, 60, 90] == [line["done_s"] // 1 for line in children.lines]
-    assert {95.0} == {line["total_s"] for line in children.lines}
-
-
-def test_a_long_recording_is_only_tried(children: Children) -> None:
-    """What is longer than wanted leaves no samples, but the length that its file declares."""
-    found, _ = children.decode(media.flac(media.silence(95)), most_s=60.0)
-    assert {"duration_s": 95.0, "whole": False} == found
-    assert ["media.bin"] == [file.name for file in children.folder.iterdir()]
-
-
-def test_a_wav_that_does_not_know_its_length_is_whole(children: Children) -> None:
-    """Programs that write into a pipe leave the greatest number in place of the sizes."""
-    unknown = b"\xff\xff\xff\xff"
-    body = media.wav(TONE)
-    found, _ = children.decode(body[:4] + unknown + body[8:40] + unknown + body[44:])
-    assert 8.0 == found["duration_s"]
-
-
-def test_broken_packets_are_passed_over(children: Children) -> None:
-    """A scratch in the middle costs the sound of the scratch."""
-    body = bytearray(media.mp3(TONE))
-    body[20_000:22_000] = bytes(2000)
-    found, _ = children.decode(bytes(body))
-    assert 8.0 == pytest.approx(found["duration_s"], abs=0.5)
-
-
-DECODE_FAULTS = [
-    (media.not_media(), MediaInvalid, ""),
-    (b"", MediaInvalid, "empty"),
-    (b"<!DOCTYPE html><html><body>sign in</body></html>", MediaInvalid, "web page"),
-    (b"#EXTM3U\n#EXTINF:1,\nother.ts\n", MediaInvalid, ""),
-    (b"ffconcat version 1.0\nfile other.wav\n", MediaInvalid, ""),
-    (PICTURE, MediaInvalid, ""),
-    (media.wav(TONE[:0]), MediaInvalid, "no sound that can be decoded"),
-    (media.mp4_without_sound(), MediaNoAudio, ""),
-    (media.truncated(media.mp4_with_sound(TONE)), MediaInvalid, ""),
-    (media.truncated(media.wav(TONE)), DownloadTruncated, "bytes"),
-    (media.truncated(media.mp3(TONE)), DownloadTruncated, "of 8 s"),
-    (media.truncated(media.flac(TONE)), DownloadTruncated, "of 8 s"),
-    (media.truncated(media.webm(TONE)), DownloadTruncated, "of 8 s"),
-    (media.flac(media.silence(40)), MediaTooLong, "40 s"),
-    (media.mpegts(media.silence(40)), MediaTooLong, "s"),
-]
-
-
-@pytest.mark.parametrize(("body", "error", "detail"), DECODE_FAULTS)
-def test_each_fault_of_a_file_has_its_name(
-    children: Children, body: bytes, error: type[StageFailed], detail: str
-) -> None:
-    """What is wrong with a file is told apart, with what was seen."""
-    with pytest.raises(error) as caught:
-        children.decode(body, max_duration_s=30.0)
-    assert detail in caught.value.detail
