@@ -232,7 +232,7 @@ def send_again(conn: sqlite3.Connection, route: Route, settled: Settled, *, expe
 
 
 def _begin_again(conn: sqlite3.Connection, route: Route, task: Task) -> None:
-    """List a task again, and take back the 100 percent of one that was completed; any other goes on from where it was."""
+    """List a task again; one that was completed begins at 0 percent, any other goes on from where it was."""
     conn.execute(SQL["begin_again"], {"id": task.id})
     place(conn, route, task.id)
 
