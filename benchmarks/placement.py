@@ -15,7 +15,8 @@ from pipeline.clock import Clock
 from pipeline.core.admission import NewTask
 from pipeline.core.device import Device
 from pipeline.core.memory import Footprint
-from pipeline.core.placement import Candidate, Need, Rules, Site, plan
+from pipeline.core.placement import Candidate, Need, Promise, Rules, Site
+from pipeline.core.planner import plan
 from pipeline.core.products import Artifacts, Audio, MediaFile, MediaInfo
 from pipeline.core.task import Lane, Options
 from pipeline.store import _file, _tasks
@@ -28,8 +29,8 @@ FEW, MANY = 100, 10_000
 MODELS = ("small", "medium", "large-v3")
 CARD = Device("cuda:0", "a card", 3, 24_000)
 SITES = (
-    Site(CARD, 24_000, 0, 2, {"small": 5200}, frozenset({"small"}), 16),
-    Site(replace(CARD, id="cuda:1"), 24_000, 0, 3, {"medium": 9000}, frozenset({"medium"}), 16),
+    Site(CARD, 24_000, 0, 2, {"small": Promise(5200, ("float16",))}, frozenset({"small"}), 16),
+    Site(replace(CARD, id="cuda:1"), 24_000, 0, 3, {"medium": Promise(9000, ("float16",))}, frozenset({"medium"}), 16),
 )
 """Two cards at work, on one of which a task has just ended."""
 NEED = (Need(("float16",), Footprint(2000.0, 200.0), 16),)

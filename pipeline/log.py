@@ -29,6 +29,7 @@ from pipeline.redaction import presentable, printable
 
 _COLORS = {"debug": "\x1b[2m", "info": "\x1b[32m", "warning": "\x1b[33m", "error": "\x1b[31m", "critical": "\x1b[31;1m"}
 _PLAIN = "\x1b[0m"
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
 _CHATTY = {
     "aiosqlite": logging.INFO,  # two lines for each commit, one for each hop between threads
     "asyncio": logging.INFO,
@@ -199,7 +200,7 @@ def _made_presentable(_logger: WrappedLogger, _method: str, event: EventDict) ->
 
 def _as_json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
     # JSON escapes only some of the characters that must not reach a terminal raw; the escape has its form.
-    return printable(json.dumps(event, ensure_ascii=False))
+    return printable(_ENCODER.encode(event))
 
 
 def _as_readable(colored: bool) -> Processor:  # noqa: FBT001 - whether it is, is all there is to say
@@ -219,8 +220,8 @@ def readable(event: Mapping[str, Any], *, colored: bool) -> str:
     shown = f"{printable(level):<8}"
     if colored:
         shown = f"{_COLORS.get(level, '')}{shown}{_PLAIN}"
-    values = [f"{printable(name)}={_shown_value(value)}" for name, value in rest.items() if name != "logger"]
-    lines = [" ".join([printable(time), shown, printable(what), *values])]
+    values = [f"{name}={_shown_value(value)}" for name, value in rest.items() if name != "logger"]
+    lines = [f"{printable(time)} {shown} {printable(' '.join([what, *values]))}"]
     # Indented, so that no line of an exception's text can pass for a line of the log.
     lines += [f"    {printable(line)}" for line in _trace_lines(trace)]
     return "\n".join(lines)
@@ -239,5 +240,5 @@ def _trace_lines(trace: object) -> list[str]:
 
 def _shown_value(value: object) -> str:
     if isinstance(value, str) and value and not any(mark in value for mark in " \"='"):
-        return printable(value)
-    return printable(json.dumps(value, ensure_ascii=False))
+        return value
+    return _ENCODER.encode(value)

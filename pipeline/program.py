@@ -22,6 +22,9 @@ SCRUBBED = ("PROXY", "TOKEN", "SECRET", "API_KEY", "PASSWORD", "WEBHOOK")
 HERE = Path(__file__).resolve().parent.parent
 """The folder of our packages."""
 
+GIVES_BACK_WITHIN_S = 15.0
+"""How long a program that was killed may take to be gone: one with a large model has much memory to give back."""
+
 log = structlog.get_logger()
 
 
@@ -91,9 +94,13 @@ class Program:
             os.killpg(self._process.pid, signal.SIGKILL)
 
     def close(self) -> None:
-        """End it and wait until it is gone."""
+        """End it and wait until it is gone; but one that a hung driver holds on to is left to the next start."""
         self.kill()
-        self._process.wait()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(GIVES_BACK_WITHIN_S)
+        if self.alive:
+            log.error("a process cannot be ended", program=self.name, pid=self._process.pid)
+            return
         self._roster.leave(self._process.pid)
         self._reader.join()
         if self._process.stdin is not None:

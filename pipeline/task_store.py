@@ -203,7 +203,10 @@ class TaskStore(Protocol):
 
     # delivering
     async def announce(self, task_id: str, runs: Sequence[Run], now: float) -> None:
-        """Freeze notices, each dropped where its robot has unsent messages: a notice is worth nothing late."""
+        """Freeze notices, each dropped where its robot has unsent messages: a notice is worth nothing late.
+
+        Nor is it once the task has come to its end.
+        """
         ...
 
     async def lanes(self) -> dict[str | None, int]:
@@ -307,7 +310,10 @@ class TaskStore(Protocol):
         ...
 
     async def note_peak(self, where: ModelOnDevice, peak: Peak, now: float) -> None:
-        """Store what a model was measured to take on a device, in place of the oldest if there are many."""
+        """Store what a model was measured to take on a device, in place of the oldest if there are many.
+
+        Raises ``DiskFull`` or ``DbBusy`` as readings do.
+        """
         ...
 
     async def peaks(self) -> Mapping[ModelOnDevice, tuple[Peak, ...]]:

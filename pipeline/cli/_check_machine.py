@@ -18,6 +18,7 @@ from pathlib import Path
 from pipeline.cli._finding import Finding, error, fine, warning
 from pipeline.config import Settings
 from pipeline.engine.cublas import load_cublas
+from pipeline.engine.cuda_driver import find_cards
 from pipeline.engine.devices import driver_version
 
 OLDEST_PYTHON = (3, 11)
@@ -174,6 +175,20 @@ def check_gpu(settings: Settings) -> Iterator[Finding]:
                 "请查看 nvidia-smi 的输出；更新驱动后需重启。",
             ),
         )
+    elif driver is None and (cards := find_cards()):
+        names = ", ".join(card.name for card in cards)
+        yield warning(
+            "gpu",
+            (
+                f"{names}: NVIDIA's management library is missing; what other programs take of it is not seen",
+                f"{names}：缺少 NVIDIA 管理库，无法得知其他程序占用的显存",
+            ),
+            (
+                "In a container, set NVIDIA_DRIVER_CAPABILITIES=compute,utility.",
+                "容器请设置 NVIDIA_DRIVER_CAPABILITIES=compute,utility。",
+            ),
+        )
+        yield from _check_cublas()
     elif driver is None:
         yield fine("gpu", "none found, the CPU is used", "未找到显卡，将使用 CPU")
     else:
@@ -189,6 +204,10 @@ def _check_cuda(driver: str, cuda: int) -> Iterator[Finding]:
         )
         return
     yield fine("gpu", f"NVIDIA driver {driver}, CUDA {cuda}")
+    yield from _check_cublas()
+
+
+def _check_cublas() -> Iterator[Finding]:
     if load_cublas():
         yield fine("cublas", "cuBLAS of CUDA 12 is here", "已安装 CUDA 12 的 cuBLAS")
         return

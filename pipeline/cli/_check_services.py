@@ -15,6 +15,7 @@ from pipeline.cli._finding import Finding, error, fine, warning
 from pipeline.config import LlmSettings, Settings, exposure, is_loopback_host, not_in_effect
 from pipeline.engine import model_fetch
 from pipeline.engine.devices import find_devices
+from pipeline.engine.model_record import ModelRecord
 from pipeline.engine.models import local_folder, resolve_auto
 from pipeline.errors import ConfigInvalid
 from pipeline.failures import ModelMissing
@@ -51,13 +52,14 @@ def check_models(settings: Settings) -> Iterator[Finding]:
         yield error("device", (english, chinese), cure)
         return
     yield fine("device", ", ".join(device.name for device in devices))
+    record = ModelRecord(settings.storage.dir)
     for wanted in dict.fromkeys((settings.transcribe.model, *settings.transcribe.models)):
-        yield _check_model(resolve_auto(wanted, devices))
+        yield _check_model(resolve_auto(wanted, devices), record)
 
 
-def _check_model(name: str) -> Finding:
+def _check_model(name: str, record: ModelRecord) -> Finding:
     try:
-        return fine("model", f"{name}: {local_folder(name) or model_fetch.cached(name, None)}")
+        return fine("model", f"{name}: {local_folder(name) or model_fetch.cached(name, record.revision(name))}")
     except ModelMissing:
         command = f"python run_daemon.py models fetch {name}"
         return warning(

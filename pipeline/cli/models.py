@@ -1,4 +1,4 @@
-"""``models list`` and ``models fetch NAME``: what the configuration names, and getting it onto this machine."""
+"""``models list``, ``fetch NAME``, ``update NAME``: what the configuration names, and getting it onto this machine."""
 
 from __future__ import annotations
 
@@ -21,16 +21,22 @@ from pipeline.log import set_up_for_command
 _EXAMPLES = """\
 examples:
   run_daemon.py models list                  which models the configuration names, and whether they are here
-  run_daemon.py models fetch large-v3-turbo  fetch one from the hub, so that no task has to wait for it"""
+  run_daemon.py models fetch large-v3-turbo  fetch one from the hub, so that no task has to wait for it
+  run_daemon.py models update small          fetch its newest revision, and stay with that from the next start on"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command and its arguments."""
     parser.epilog = _EXAMPLES
-    actions = parser.add_subparsers(dest="action", required=True, metavar="list | fetch NAME")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="list | fetch NAME | update NAME")
     add_action(actions, "list", "list the models named in the configuration and whether they are here")
     fetch = add_action(actions, "fetch", "fetch a model from the hub into its cache")
-    fetch.add_argument("name", metavar="NAME", help="its name, such as small or large-v3-turbo")
+    update = add_action(
+        actions, "update", "fetch another revision of a model; the daemon uses it from its next start on"
+    )
+    for action in (fetch, update):
+        action.add_argument("name", metavar="NAME", help="its name, such as small or large-v3-turbo")
+    update.add_argument("--revision", metavar="COMMIT", help="which one; the newest if none is given")
 
 
 def run(arguments: argparse.Namespace, load: LoadSettings) -> int:
@@ -38,7 +44,13 @@ def run(arguments: argparse.Namespace, load: LoadSettings) -> int:
     set_up_for_command()
     settings = load()
     record = ModelRecord(settings.storage.dir)
-    return _fetch(arguments.name, record) if arguments.action == "fetch" else _list(settings, record)
+    match arguments.action:
+        case "list":
+            return _list(settings, record)
+        case "fetch":
+            return _fetch(arguments.name, record)
+        case _:
+            return _update(arguments.name, arguments.revision, record)
 
 
 def _list(settings: Settings, record: ModelRecord) -> int:
@@ -75,22 +87,30 @@ def _fetch(name: str, record: ModelRecord) -> int:
     try:
         print(_look_at(name, record))
     except ModelMissing:
-        return _fetch_anew(name, record)
+        return _fetch_anew(name, record.revision(name), record)
     except ModelCorrupt as error:
         if local_folder(name) is not None:
             return _fail(error)
-        model_fetch.remove(model_fetch.cached(name, record.revision(name)))
-        return _fetch_anew(name, record)
+        revision = record.revision(name)
+        model_fetch.remove(model_fetch.cached(name, revision))
+        return _fetch_anew(name, revision, record)
     return FINE
 
 
-def _fetch_anew(name: str, record: ModelRecord) -> int:
+def _update(name: str, revision: str | None, record: ModelRecord) -> int:
+    if local_folder(name) is not None:
+        print(f"{name} is a folder: put the new files there / {name} 是一个目录，请直接把新文件放进去", file=sys.stderr)
+        return FAILED
+    return _fetch_anew(name, revision, record)
+
+
+def _fetch_anew(name: str, revision: str | None, record: ModelRecord) -> int:
+    """Have the hub give a revision; from then on the model is pinned to it."""
     # The hub's client would heed Ctrl-C only with the last byte. What is there by then is continued by the next fetch.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    board, request = Board(sys.stderr), {"name": name, "revision": record.revision(name)}
+    board = Board(sys.stderr)
     try:
-        found = model_fetch.main(request, lambda progress: board.draw([_bar(name, **progress)]))
-        folder = Path(found["folder"])
+        folder = model_fetch.fetch(name, revision, lambda progress: board.draw([_bar(name, **progress)]))
         record.check(name, folder, folder.name)
     except (ModelMissing, ModelCorrupt) as error:
         return _fail(error)

@@ -39,6 +39,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--hotwords", metavar="TEXT", help="names and words to expect")
     how.add_argument("--prompt", metavar="TEXT", help="a text in the style of the speech")
     how.add_argument("--script", choices=["simplified", "traditional", "keep"], help="Chinese characters of the text")
+    how.add_argument("--word-times", action="store_true", help="find the times of the words, too")
+    how.add_argument(
+        "--sequential", action="store_true", help="hear it without batches, as faster-whisper does: slower"
+    )
     how.add_argument("--no-proofread", action="store_true", help="leave the text as it was heard")
     how.add_argument("--no-summary", action="store_true", help="make no summary")
     how.add_argument("--title", help="what the video is to be called")
@@ -67,6 +71,8 @@ def _fields(arguments: argparse.Namespace) -> Json:
     }
     options = {
         "script": arguments.script,
+        "word_times": arguments.word_times or None,
+        "sequential": arguments.sequential or None,
         "proofread": False if arguments.no_proofread else None,
         "summarize": False if arguments.no_summary else None,
     }

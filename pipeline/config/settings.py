@@ -148,7 +148,7 @@ class TranscribeSettings(Section):
         "simplified", description="Chinese characters of the delivered text; keep leaves them as recognized."
     )
     idle_unload_s: float = Field(
-        300, ge=0, le=604_800, description="Seconds without work after which a device's models leave memory; 0: never."
+        300, ge=0, le=604_800, description="Seconds without work after which a model leaves memory; 0: never."
     )
     stall_s: float = Field(
         120, ge=0.1, le=3600, description="Seconds without a new segment after which the recognizer counts as hung."

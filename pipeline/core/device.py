@@ -14,6 +14,8 @@ class Device:
     slots: int
     memory_mb: int = 0
     """Memory of the device; 0 for a CPU, which has the machine's."""
+    uuid: str = ""
+    """Of a card: what it is called, however many others there are by now."""
 
     @property
     def is_cpu(self) -> bool:
@@ -31,8 +33,6 @@ class Reading:
     """By everybody."""
     own_mb: int | None = None
     """Of it by our process."""
-    peak_mb: int | None = None
-    """The most that our process was seen to take."""
     utilization: float | None = None
     """Percent of the time in which it computed something."""
     temperature: float | None = None

@@ -78,7 +78,7 @@ class ModelOnDevice:
 
 @dataclass(frozen=True, slots=True)
 class Peak:
-    """The most memory that a process with one model was seen to take, and the most chunks it had decoded together."""
+    """What a process with one model was seen to take while it had decoded no more chunks than these together."""
 
     items: int
     mb: int
@@ -104,10 +104,20 @@ class Footprint:
         return next(items for items in range(wanted, 0, -1) if self.mb(items) <= room_mb)
 
     def learned(self, peaks: Sequence[Peak]) -> Footprint:
-        """The same in the light of what was measured: the most of it counts.
+        """The same in the light of what was measured; a line through it, below which nothing was seen.
 
-        A measurement says nothing of larger batches than it saw but for what a chunk takes; never less than a quarter
-        of what was thought, because a process may just not have reached its peak when it was looked at.
+        Batches of two sizes tell what a chunk takes; never less than a quarter of what was thought, because texts may
+        just have been short. Those of one size tell how much they take, and with more chunks it is as was thought.
         """
-        seen = [(peak.mb - self.base_mb) / peak.items for peak in peaks]
-        return Footprint(self.base_mb, max([self.item_mb / 4, *seen])) if seen else self
+        most: dict[int, int] = {}
+        for peak in peaks:
+            most[peak.items] = max(peak.mb, most.get(peak.items, 0))
+        if not most:
+            return self
+        least, largest = min(most), max(most)
+        if least < largest:
+            item_mb = (most[largest] - most[least]) / (largest - least)
+        else:
+            item_mb = min(self.item_mb, (most[largest] - self.base_mb) / largest)
+        item_mb = max(self.item_mb / 4, item_mb)
+        return Footprint(max(self.base_mb, *(mb - items * item_mb for items, mb in most.items())), item_mb)

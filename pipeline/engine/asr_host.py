@@ -8,15 +8,18 @@ One Unix-socket connection a task. The daemon writes one request line::
 where the sound may still be growing (see ``recording.Recording``), and reads lines until ``done`` or ``error``::
 
     {"segments": [[start, end, text, words], …], "done_s": 12.5, "language": "en"}
-    {"done": true, "language": "en", "compute_type": "int8", "batch": 4, "together": 3}
-    {"error": "model_corrupt", "detail": "…"}                         or "out_of_memory", or "failed"
+    {"done": true, "language": "en", "batch": 4, "peaks": [[3, 410], [4, 422]]}
+    {"error": "model_corrupt", "detail": "…"}                or "out_of_memory", or "device_failed", or "failed"
 
 The first of these tells new segments, how much of the source is done, and the language, which stays the same: the
-request's, or that of the first words that are heard; without segments it is a sign of life. The model runs with the
-first of ``compute_types`` that the device supports. ``batch`` is the size of a batch as it is now, smaller than at
-first if memory ran out; ``together`` are the most chunks the model has decoded at once. ``words`` are ``[[start, end,
-word, probability], …]`` if ``word_times`` are wanted, otherwise none. Closing the connection cancels. Stdin is the
-lifeline (see ``pipeline.lifeline``); stdout carries ``{"ready": true}`` and log lines.
+request's, or that of the first words that are heard; without segments it is a sign of life, also of a model that is
+being loaded. The model runs with the first of ``compute_types`` that the device supports. ``batch`` is the size of a
+batch as it is now, smaller than at first if memory ran out; ``peaks`` are what the process was newly seen to take, in
+MiB, while it had decoded no more than so many chunks together. ``words`` are ``[[start, end, word, probability], …]``
+if ``word_times`` are wanted, otherwise none. Closing the connection cancels. Stdin is the lifeline (see
+``pipeline.lifeline``); stdout carries ``{"ready": true}`` and log lines.
+
+The request ``{"unload": model_path}`` is answered with ``{"done": true}`` once that model has left memory.
 
 A task's recording is prepared in a thread of its own, ahead of the device and only so far; its chunks meet those of
 all other tasks in the device's batcher; what was heard is told in the order of the recording.
@@ -30,13 +33,16 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any
 
+from pipeline.core.device import Device
 from pipeline.engine.batcher import Batcher, Tally
 from pipeline.engine.cublas import load_cublas
-from pipeline.engine.job import Gone, Job, told
+from pipeline.engine.devices import MachineProbe
+from pipeline.engine.job import UNHEARD, Gone, Job, told
+from pipeline.engine.loading import Loading
 from pipeline.engine.whisper import Whisper, supported
 from pipeline.host import cores
 from pipeline.zygote import emit
@@ -45,36 +51,49 @@ NICENESS = 10
 """The recognizer takes what the HTTP side leaves: a submit is answered quickly under full load."""
 
 
-@dataclass(slots=True)
-class Place:
-    """Where a model stands once it is loaded."""
-
-    whisper: Whisper | None = None
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-
 class Models:
     """The loaded models of this device, each loaded once, on first use."""
 
     def __init__(self, device: str) -> None:
         """Load onto ``cpu`` or ``cuda:N``."""
         self._device = device
-        self._places: dict[tuple[str, str], Place] = {}
+        # The only card that this process sees is its own.
+        self._probe = MachineProbe([Device(device, device, 1, uuid=os.environ.get("CUDA_VISIBLE_DEVICES", ""))])
+        self._loadings: dict[tuple[str, str], Loading[Whisper]] = {}
+        self._ever: set[tuple[str, str]] = set()
+        """What was loaded so far, whether it still is or not."""
         self._lock = threading.Lock()
 
-    def get(self, path: str, compute_types: Sequence[str]) -> Whisper:
+    def get(self, path: str, compute_types: Sequence[str], go_on: Callable[[], object]) -> Whisper:
         """Load a model with the first compute type that the device supports, or take the one that is loaded.
 
-        Nobody waits for the loading of another.
+        Nobody waits for the loading of another; ``go_on`` is called while one's own makes headway.
         """
         compute_type = supported(compute_types, self._device)
+        key = path, compute_type
         with self._lock:
-            place = self._places.setdefault((path, compute_type), Place())
-        with place.lock:
-            if place.whisper is None:
-                place.whisper = Whisper(path, self._device, compute_type)
-                emit({"event": "model loaded", "path": path, "compute_type": compute_type})
-            return place.whisper
+            self._ever.add(key)
+            if key not in self._loadings or self._loadings[key].has_failed:
+                self._loadings[key] = Loading(lambda: self._load(path, compute_type))
+            loading = self._loadings[key]
+        return loading.wait(go_on)
+
+    def _load(self, path: str, compute_type: str) -> Whisper:
+        whisper = Whisper(path, self._device, compute_type, taken_mb=self._taken_mb)
+        emit({"event": "model loaded", "path": path, "compute_type": compute_type})
+        return whisper
+
+    def _taken_mb(self) -> int | None:
+        """The most that this process has taken; None once it cannot be said of which model that is."""
+        return self._probe.most_mb(self._device, os.getpid()) if len(self._ever) == 1 else None
+
+    def unload(self, path: str) -> None:
+        """Let a model that nobody uses leave memory."""
+        with self._lock:
+            leaving = [self._loadings.pop(key) for key in [*self._loadings] if key[0] == path]
+        for loading in leaving:
+            if not loading.has_failed:
+                loading.wait(lambda: None).unload()
 
 
 def serve(listener: socket.socket, models: Models, batcher: Batcher) -> None:
@@ -91,8 +110,15 @@ def _answer(connection: socket.socket, models: Models, batcher: Batcher) -> None
         if not asked:
             return  # the daemon was told to stop before it could ask
         request = json.loads(asked)
+        if "unload" in request:
+            models.unload(request["unload"])
+            _say(connection, {"done": True})
+            return
+        alive = {"segments": [], "done_s": request["resume_after_s"], "language": request["language"] or UNHEARD}
         try:
-            whisper = models.get(request["model_path"], request["compute_types"])
+            whisper = models.get(request["model_path"], request["compute_types"], lambda: _say(connection, alive))
+        except Gone:
+            raise
         except Exception as error:  # noqa: BLE001 - the library raises whatever its parsers raise
             _say(connection, told(error, "model_corrupt"))
             return
@@ -127,7 +153,7 @@ def _say(connection: socket.socket, line: dict[str, Any]) -> None:
 
 
 def _say_what_was_done(tally: Tally) -> None:
-    emit({"level": 20, "event": "engine rests", **asdict(tally)})
+    emit({"level": 20, "event": "engine rests", **{name: round(value, 3) for name, value in asdict(tally).items()}})
 
 
 def main(socket_path: str, device: str, batch_size: int) -> None:

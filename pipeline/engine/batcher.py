@@ -219,3 +219,8 @@ def is_out_of_memory(error: Exception) -> bool:
     """Tell whether a device, or the machine, had no memory left; CTranslate2 says so in words."""
     said = str(error).lower()
     return isinstance(error, MemoryError) or "out of memory" in said or "alloc_failed" in said
+
+
+def is_of_the_device(error: Exception) -> bool:
+    """Tell whether the device itself failed: whatever its process asks of it then fails, too."""
+    return str(error).lower().startswith(("cuda failed", "cublas failed"))

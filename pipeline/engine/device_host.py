@@ -8,8 +8,8 @@ import os
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,10 +18,11 @@ import structlog
 from pipeline.bridge import StopSignal
 from pipeline.config import Settings
 from pipeline.core.device import Device
-from pipeline.core.memory import compute_types
+from pipeline.core.memory import Peak, compute_types
 from pipeline.core.placement import Placement
 from pipeline.core.task import Task
 from pipeline.core.transcript import Segment, Word
+from pipeline.engine.news import Died, News, Process, RanOut, Served
 from pipeline.failures import (
     EngineDied,
     EngineFailed,
@@ -45,10 +46,10 @@ ENVIRONMENT = {
     "OMP_WAIT_POLICY": "PASSIVE",
     # ONNX Runtime, which finds the speech, would report to its maker over the network, and leave files to that end.
     "ORT_DISABLE_TELEMETRY": "1",
-    # CUDA would number the fastest card 0; the driver, which is asked for memory, goes by where they are plugged in.
-    "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
 }
-_ERRORS = {"model_corrupt": ModelCorrupt, "out_of_memory": GpuOutOfMemory}
+UNLOAD_WITHIN_S = 10.0
+"""Giving a model's memory back takes milliseconds."""
+_ERRORS = {"model_corrupt": ModelCorrupt, "out_of_memory": GpuOutOfMemory, "device_failed": EngineDied}
 
 log = structlog.get_logger()
 
@@ -57,49 +58,6 @@ class Shelf(Protocol):
     """Where models lie."""
 
     def folder(self, name: str) -> Path | None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Process:
-    """How it stands with a device's process."""
-
-    pid: int
-    models: frozenset[str]
-    """Those it was asked for."""
-    is_worn: bool
-    """Whether it ends with its last task."""
-
-
-@dataclass(frozen=True, slots=True)
-class Died:
-    """A device's process died or had to be ended."""
-
-    device: str
-
-
-@dataclass(frozen=True, slots=True)
-class Served:
-    """A device has transcribed a recording whole."""
-
-    device: str
-    pid: int
-    model: str
-    compute_type: str
-    together: int
-    """The most chunks that the process has decoded together so far."""
-    is_only_model: bool
-
-
-@dataclass(frozen=True, slots=True)
-class RanOut:
-    """A device had not enough memory for a model, however small the batch."""
-
-    device: str
-    model: str
-    compute_types: tuple[str, ...]
-
-
-News = Died | Served | RanOut
 
 
 class DeviceHost:
@@ -131,6 +89,9 @@ class DeviceHost:
         """
         self._program_name = program
         self._device = device.id
+        # A process sees its own card and no other: its number would change if another card fell off.
+        self._seen_as = "cuda:0" if device.uuid else device.id
+        self._environment = {"CUDA_VISIBLE_DEVICES": device.uuid} if device.uuid else {}
         self._socket_path = socket_path
         self._shelf = shelf
         self._settings = settings
@@ -140,7 +101,8 @@ class DeviceHost:
         self._program: Program | None = None
         self._models: frozenset[str] = frozenset()
         self._batch = 0
-        self._in_hand = 0
+        self._in_hand: Counter[str] = Counter()
+        """Tasks of each model."""
         self._is_worn = False
 
     @property
@@ -177,9 +139,9 @@ class DeviceHost:
             with connection:
                 on_start()
                 connection.sendall(json.dumps(line).encode() + b"\n")
-                return self._follow(connection, program, place, request, on_segments)
-        except WorkerStalled:
-            self._discard(program)  # a thread inside the engine cannot be stopped, its process can
+                return self._follow(connection, place, request, on_segments)
+        except (WorkerStalled, EngineDied) as error:  # hung, or its device failed it
+            self._discard(program, error)  # a thread inside the engine cannot be stopped, its process can
             raise
         except GpuOutOfMemory:
             self._wear_out(program)
@@ -187,11 +149,11 @@ class DeviceHost:
             raise
         except OSError as error:
             stop.check()
-            self._discard(program)
+            self._discard(program, error)
             raise EngineDied(str(error)) from error
         finally:
             forget()
-            self._let_go(program)
+            self._let_go(program, place.model)
 
     def _line(self, place: Placement, task: Task, request: Recognition) -> dict[str, Any]:
         folder = self._shelf.folder(task.options.model)
@@ -213,7 +175,6 @@ class DeviceHost:
     def _follow(
         self,
         connection: socket.socket,
-        program: Program,
         place: Placement,
         request: Recognition,
         on_segments: OnSegments,
@@ -228,12 +189,12 @@ class DeviceHost:
                 segments = [_segment(*parts) for line in news for parts in line["segments"]]
                 on_segments(segments, news[-1]["done_s"], news[-1]["language"])
             if "done" in lines[-1]:
-                return self._done(lines[-1], program, place)
+                return self._done(lines[-1], place)
         raise ConnectionResetError("closed before the end")
 
-    def _done(self, line: dict[str, Any], program: Program, place: Placement) -> Recognized:
-        only = self._models == {place.model}
-        self._tell(Served(self._device, program.pid, place.model, line["compute_type"], line["together"], only))
+    def _done(self, line: dict[str, Any], place: Placement) -> Recognized:
+        peaks = tuple(Peak(*measured) for measured in line["peaks"])
+        self._tell(Served(self._device, place.model, place.compute_types[0], peaks))
         usual = compute_types(self._settings.transcribe.compute_type, self._device)
         is_short = line["batch"] < place.batch or place.compute_types != usual
         return Recognized(line["language"], place.model, self._device, is_short)
@@ -261,11 +222,8 @@ class DeviceHost:
         with self._lock:
             stop.check()
             if self._program is not None and not self._program.alive:
-                self._died()
-            fits = self._models <= place.beside and self._batch == place.batch
-            if self._program is not None and self._in_hand == 0 and not fits:
-                log.info("engine ended: another model needs its memory", device=self._device, model=place.model)
-                self._end()
+                self._died("it was gone")
+            self._make_room(place)
             if self._program is None:
                 self._program, self._batch = self._start(place.batch, stop), place.batch
             connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -275,14 +233,41 @@ class DeviceHost:
                 connection.close()
                 raise EngineFailed(str(error)) from error
             self._models |= {place.model}
-            self._in_hand += 1
+            self._in_hand[place.model] += 1
             return self._program, connection
+
+    def _make_room(self, place: Placement) -> None:
+        """Have models leave that a task's may not be beside; a process that has nothing to do ends, freeing more."""
+        if self._program is None:
+            return
+        fits = self._models <= place.beside and self._batch == place.batch
+        if not self._in_hand.total() and not fits:
+            log.info("engine ended: another model needs its memory", device=self._device, model=place.model)
+            self._end()
+        for model in self._models - place.beside:
+            if not self._in_hand[model]:
+                self._unload(model, needed_by=place.model)
+
+    def _unload(self, model: str, **why: object) -> None:
+        """Have the process give back the memory of one of its models."""
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+                connection.settimeout(UNLOAD_WITHIN_S)
+                connection.connect(str(self._socket_path))
+                connection.sendall(json.dumps({"unload": str(self._shelf.folder(model))}).encode() + b"\n")
+                connection.recv(64)
+        except OSError as error:
+            log.warning("a model could not be unloaded", device=self._device, model=model, error=str(error))
+        else:
+            log.info("model unloaded", device=self._device, model=model, **why)
+        self._models -= {model}
 
     def _start(self, batch: int, stop: StopSignal) -> Program:
         self._socket_path.unlink(missing_ok=True)
         began = time.monotonic()
-        arguments = [self._program_name, str(self._socket_path), self._device, str(batch)]
-        program = Program(f"asr-{self._device}", arguments, ENVIRONMENT | _threads(), self._roster)
+        arguments = [self._program_name, str(self._socket_path), self._seen_as, str(batch)]
+        environment = ENVIRONMENT | self._environment | _threads()
+        program = Program(f"asr-{self._device}", arguments, environment, self._roster)
         forget = stop.on_raise(program.kill)
         is_ready = program.wait_ready(READY_TIMEOUT_S)
         forget()
@@ -295,14 +280,14 @@ class DeviceHost:
         log.info("engine started", device=self._device, pid=program.pid, batch=batch, took_s=took_s)
         return program
 
-    def _discard(self, program: Program) -> None:
+    def _discard(self, program: Program, error: Exception) -> None:
         """End a process that is dead or stuck; what else it had in hand fails and is tried again with the next."""
         with self._lock:
             if self._program is program:
-                self._died()
+                self._died(f"{type(error).__name__}: {error}")
 
-    def _died(self) -> None:
-        log.error("the engine's process is ended; the next task starts another", device=self._device)
+    def _died(self, why: str) -> None:
+        log.error("the engine's process is ended; the next task starts another", device=self._device, why=why)
         self._end()
         self._tell(Died(self._device))
 
@@ -312,20 +297,24 @@ class DeviceHost:
             if self._program is program:
                 self._is_worn = True
 
-    def _let_go(self, program: Program) -> None:
+    def _let_go(self, program: Program, model: str) -> None:
         with self._lock:
             if self._program is program:
-                self._in_hand -= 1
-                if self._is_worn and self._in_hand == 0:
+                self._in_hand[model] -= 1
+                if self._is_worn and not self._in_hand.total():
                     self._end()
 
-    def end_if_idle(self) -> None:
-        """End the process if it has nothing to do; the memory it took is free then, all of it."""
+    def unload_if_idle(self, model: str) -> None:
+        """Give a model's memory back if it has nothing to do; with the last one ends the process, and all is free."""
+        idle_s = self._settings.transcribe.idle_unload_s
         with self._lock:
-            if self._program is not None and self._in_hand == 0:
+            if self._program is None or model not in self._models or self._in_hand[model]:
+                return
+            if self._models == {model}:
                 self._end()
-                idle_s = self._settings.transcribe.idle_unload_s
                 log.info("engine ended: nothing to do", device=self._device, idle_s=idle_s)
+            else:
+                self._unload(model, idle_s=idle_s)
 
     def close(self) -> None:
         """End the process and wait until it is gone."""
@@ -336,7 +325,7 @@ class DeviceHost:
         if self._program is not None:
             self._program.close()
             self._program = None
-        self._models, self._batch, self._in_hand, self._is_worn = frozenset(), 0, 0, False
+        self._models, self._batch, self._in_hand, self._is_worn = frozenset(), 0, Counter(), False
 
 
 def hosts_of(

@@ -1,7 +1,7 @@
-"""What there is to compute on, and how it stands with it: NVIDIA GPUs through NVML, else the CPU.
+"""What there is to compute on, and how it stands with it: NVIDIA GPUs through NVML or CUDA's driver, else the CPU.
 
-CUDA numbers only the cards that ``CUDA_VISIBLE_DEVICES`` names, and so do we; in both the order is that of the slots
-they are plugged in, because the engine's process is told so.
+CUDA numbers only the cards that ``CUDA_VISIBLE_DEVICES`` names, and so do we, at the start. Afterwards a card goes by
+what it is called: should another fall off, it is still the same.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import structlog
 
 from pipeline.core.device import Device, Reading
 from pipeline.core.memory import MEBIBYTE
+from pipeline.engine.cuda_driver import find_cards
 from pipeline.errors import ConfigInvalid
 from pipeline.host import cores, process_memory, read_memory
 
@@ -49,34 +50,50 @@ def _cpu(slots: int) -> Device:
 def _find_gpus(slots: int) -> list[Device]:
     with _nvml() as nvml:
         if nvml is None:
-            return []
-        gpus = []
-        for number, handle in enumerate(_handles(nvml)):
+            return [
+                Device(f"cuda:{number}", card.name, slots, card.memory_bytes // MEBIBYTE, card.uuid)
+                for number, card in enumerate(find_cards())
+            ]
+        gpus: list[Device] = []
+        for handle in _visible(nvml, _cards(nvml)):
             memory = nvml.nvmlDeviceGetMemoryInfo(handle)
-            name = str(nvml.nvmlDeviceGetName(handle))
-            gpus.append(Device(f"cuda:{number}", name, slots, memory.total // MEBIBYTE))
+            name, uuid = str(nvml.nvmlDeviceGetName(handle)), str(nvml.nvmlDeviceGetUUID(handle))
+            gpus.append(Device(f"cuda:{len(gpus)}", name, slots, memory.total // MEBIBYTE, uuid))
         return gpus
 
 
-def _handles(nvml: Any) -> list[Any]:  # noqa: ANN401 - pynvml has no types
-    """Every card that CUDA will see, in CUDA's order."""
-    there = [nvml.nvmlDeviceGetHandleByIndex(index) for index in range(nvml.nvmlDeviceGetCount())]
+def _cards(nvml: Any) -> list[Any]:  # noqa: ANN401 - pynvml has no types
+    """Every card that can be used; not one that has fallen off, or that only others may use."""
+    cards = []
+    for number in range(nvml.nvmlDeviceGetCount()):
+        try:
+            card = nvml.nvmlDeviceGetHandleByIndex(number)
+            nvml.nvmlDeviceGetMemoryInfo(card)
+        except nvml.NVMLError as error:
+            log.warning("a card cannot be used", number=number, why=str(error))
+        else:
+            cards.append(card)
+    return cards
+
+
+def _visible(nvml: Any, cards: Sequence[Any]) -> Sequence[Any]:  # noqa: ANN401 - pynvml has no types
+    """Those of the cards that CUDA will see, in CUDA's order."""
     wanted = os.environ.get("CUDA_VISIBLE_DEVICES")
     if wanted is None:
-        return there
+        return cards
     seen = []
     for name in wanted.split(","):
-        handle = _named(nvml, there, name.strip())
-        if handle is None:  # CUDA reads no further either
+        card = _named(nvml, cards, name.strip())
+        if card is None:  # CUDA reads no further either
             break
-        seen.append(handle)
+        seen.append(card)
     return seen
 
 
-def _named(nvml: Any, there: Sequence[Any], name: str) -> Any:  # noqa: ANN401 - pynvml has no types
+def _named(nvml: Any, cards: Sequence[Any], name: str) -> Any:  # noqa: ANN401 - pynvml has no types
     if name.isdecimal():
-        return there[int(name)] if int(name) < len(there) else None
-    same = [handle for handle in there if name and str(nvml.nvmlDeviceGetUUID(handle)).startswith(name)]
+        return cards[int(name)] if int(name) < len(cards) else None
+    same = [card for card in cards if name and str(nvml.nvmlDeviceGetUUID(card)).startswith(name)]
     return same[0] if len(same) == 1 else None
 
 
@@ -96,7 +113,8 @@ def _nvml() -> Iterator[Any]:
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError as error:
-        log.debug("no NVIDIA driver", why=str(error))
+        say = log.debug if isinstance(error, pynvml.NVMLError_LibraryNotFound) else log.warning
+        say("no NVIDIA driver", why=str(error))
         yield None
         return
     try:
@@ -110,15 +128,23 @@ class MachineProbe:
 
     def __init__(self, devices: Sequence[Device]) -> None:
         """Know which; the driver is opened with the first look at a GPU, and again after a fault."""
-        self._devices = tuple(devices)
+        self._devices = {device.id: device for device in devices}
         self._nvml: Any = None
 
     def read(self, pids: Mapping[str, int]) -> list[Reading]:
         """Look at every device; ``pids`` are our processes on them."""
-        return [self._read(device.id, pids.get(device.id)) for device in self._devices]
+        return [self._read(device, pids.get(device.id)) for device in self._devices.values()]
 
-    def _read(self, device: str, pid: int | None) -> Reading:
+    def most_mb(self, device: str, pid: int) -> int | None:
+        """The most that a process of ours has taken of a device, as far as it can be seen; None if it cannot."""
         if device == "cpu":
+            memory = process_memory(pid)
+            return memory.peak_mb if memory else None
+        reading = self._read(self._devices[device], pid)  # a library that keeps what it took once
+        return reading.own_mb
+
+    def _read(self, device: Device, pid: int | None) -> Reading:
+        if device.is_cpu:
             return _read_cpu(pid)
         import pynvml  # noqa: PLC0415 - only this file needs it
 
@@ -127,9 +153,13 @@ class MachineProbe:
                 pynvml.nvmlInit()
                 self._nvml = pynvml
             return _read_gpu(pynvml, device, pid)
-        except (pynvml.NVMLError, IndexError) as error:
+        except pynvml.NVMLError_LibraryNotFound:  # then CUDA named it, which tells no more without taking memory
+            return Reading(device.id, memory_mb=device.memory_mb)
+        except pynvml.NVMLError as error:
             self._close(pynvml)
-            return Reading(device, fault=str(error) if isinstance(error, pynvml.NVMLError) else "It is gone")
+            return Reading(
+                device.id, fault="It is gone" if isinstance(error, pynvml.NVMLError_NotFound) else str(error)
+            )
 
     def _close(self, nvml: Any) -> None:  # noqa: ANN401 - pynvml has no types
         """Forget the driver: what is wrong with a card may pass, but not for those who opened it before."""
@@ -146,35 +176,33 @@ def _read_cpu(pid: int | None) -> Reading:
         memory_mb=memory.total_mb if memory else None,
         used_mb=memory.total_mb - memory.available_mb if memory else None,
         own_mb=own.resident_mb if own else None,
-        peak_mb=own.peak_mb if own else None,
     )
 
 
-def _read_gpu(nvml: Any, device: str, pid: int | None) -> Reading:  # noqa: ANN401 - pynvml has no types
-    handle = _handles(nvml)[int(device.partition(":")[2])]
-    memory = nvml.nvmlDeviceGetMemoryInfo(handle)
-    own_mb = None if pid is None else _own_mb(nvml, handle, pid)
+def _read_gpu(nvml: Any, device: Device, pid: int | None) -> Reading:  # noqa: ANN401 - pynvml has no types
+    card = nvml.nvmlDeviceGetHandleByUUID(device.uuid)
+    memory = nvml.nvmlDeviceGetMemoryInfo(card)
 
-    def optional(ask: Callable[[], float]) -> float | None:
+    def optional(ask: Callable[[], float | None]) -> float | None:
         try:
-            return float(ask())
-        except nvml.NVMLError_NotSupported:
+            return ask()
+        except nvml.NVMLError:  # not supported, not allowed, not known to this driver; the card itself was just read
             return None
 
+    own_mb = None if pid is None else optional(lambda: _own_mb(nvml, card, pid))
     return Reading(
-        device,
+        device.id,
         memory_mb=memory.total // MEBIBYTE,
         used_mb=memory.used // MEBIBYTE,
-        own_mb=own_mb,
-        peak_mb=own_mb,
-        utilization=optional(lambda: nvml.nvmlDeviceGetUtilizationRates(handle).gpu),
-        temperature=optional(lambda: nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU)),
+        own_mb=None if own_mb is None else int(own_mb),
+        utilization=optional(lambda: float(nvml.nvmlDeviceGetUtilizationRates(card).gpu)),
+        temperature=optional(lambda: float(nvml.nvmlDeviceGetTemperature(card, nvml.NVML_TEMPERATURE_GPU))),
     )
 
 
-def _own_mb(nvml: Any, handle: Any, pid: int) -> int | None:  # noqa: ANN401 - pynvml has no types
+def _own_mb(nvml: Any, card: Any, pid: int) -> int | None:  # noqa: ANN401 - pynvml has no types
     """What our process takes; None where the driver does not tell, as in a container it may not."""
-    for process in nvml.nvmlDeviceGetComputeRunningProcesses(handle):
+    for process in nvml.nvmlDeviceGetComputeRunningProcesses(card):
         if process.pid == pid and process.usedGpuMemory is not None:
             return int(process.usedGpuMemory) // MEBIBYTE
     return None

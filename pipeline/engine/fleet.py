@@ -17,12 +17,14 @@ from typing import Protocol
 import structlog
 
 from pipeline.core.device import Device, Reading
-from pipeline.core.memory import ModelOnDevice, Peak
-from pipeline.core.placement import Candidate, Need, Placement, Rules, Site, Why, plan
+from pipeline.core.memory import ModelOnDevice
+from pipeline.core.placement import Candidate, Need, Placement, Plan, Promise, Rules, Site, Why
+from pipeline.core.planner import passed_over_since, plan
 from pipeline.core.service_record import ServiceRecord
 from pipeline.core.task import Task
-from pipeline.engine.device_host import Died, News, Process, RanOut, Served, Shelf
+from pipeline.engine.device_host import Shelf
 from pipeline.engine.memory_book import MemoryBook
+from pipeline.engine.news import Died, News, Process, RanOut, Served
 from pipeline.failures import DiskFull
 from pipeline.house import House
 from pipeline.ports import DeviceProbe
@@ -43,7 +45,7 @@ class Engine(Protocol):
     """What holds the devices' processes."""
 
     def process(self, device: str) -> Process | None: ...
-    def end_if_idle(self, device: str, on_done: Callable[[], None]) -> None: ...
+    def unload_if_idle(self, device: str, model: str, on_done: Callable[[], None]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +65,22 @@ class _Post:
     record: ServiceRecord = field(default_factory=ServiceRecord)
     running: dict[str, tuple[Placement, str]] = field(default_factory=dict)
     """By task: what is reserved for it until it ends, and whose it is."""
-    promised_mb: dict[str, int] = field(default_factory=dict)
-    """Of every model that is loaded or about to be."""
+    promised: dict[str, Promise] = field(default_factory=dict)
+    """To every model that is loaded or about to be."""
     batch: int | None = None
     others_mb: int = 0
     outage: Outage | None = None
     """As it was last looked at."""
-    to_measure: tuple[int, ModelOnDevice, int] | None = None
-    """Process, model, and chunks that it has decoded together: the next reading tells what that took."""
-    unload: asyncio.TimerHandle | None = None
+    unload: dict[str, asyncio.TimerHandle] = field(default_factory=dict)
+    """When a model that has nothing to do leaves memory."""
 
     @property
     def taken(self) -> int:
         return sum(place.slots for place, _ in self.running.values())
+
+    @property
+    def at_work(self) -> frozenset[str]:
+        return frozenset(place.model for place, _ in self.running.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +134,6 @@ class Fleet:
             round(MIB_PER_GB * scheduler.min_free_gb),
         )
         self._waits_since: dict[str, float] = {}
-        self._passed_over_since: dict[str, float] = {}
         self._asked_at: float | None = None
         self._decided_at = 0.0
         self._stopped = False
@@ -137,6 +141,8 @@ class Fleet:
         """Transcriptions that all devices together run side by side."""
         self.waiting: Mapping[str, Why] = {}
         """Why the first task of each model that waits does not start, as it was last decided."""
+        self.passed_over_since: dict[str, float] = {}
+        """The models that wait for want of memory, and since when."""
         self.decide_again_s: float | None = None
         """When a task has waited for company long enough."""
 
@@ -151,7 +157,8 @@ class Fleet:
         """Look no more, and end no process for want of work."""
         self._stopped = True
         for post in self._posts.values():
-            _cancel(post)
+            for unload in post.unload.values():
+                unload.cancel()
         await self._watch.stop("devices")
 
     # -- deciding -----------------------------------------------------------------------------
@@ -182,23 +189,24 @@ class Fleet:
                 waiter.model,
                 waiter.priority,
                 now - self._waits_since[waiter.task_id],
-                now - self._passed_over_since.get(waiter.model, now),
+                now - self.passed_over_since.get(waiter.model, now),
                 waiter.is_suspect,
             )
             for waiter in waiting
         ]
         self._review()
         decided = plan(candidates, [self._site(post) for post in self._serving()], self._needs, self._rules)
-        self._note_waiting(decided.waiting, candidates, now)
+        self._note_waiting(decided, candidates, now)
         return decided.placements
 
-    def _note_waiting(self, waiting: Mapping[str, Why], candidates: Sequence[Candidate], now: float) -> None:
+    def _note_waiting(self, decided: Plan, candidates: Sequence[Candidate], now: float) -> None:
+        waiting = decided.waiting
         for model, why in waiting.items():
-            if why != self.waiting.get(model) and why not in (Why.SLOTS, Why.BATCH):
+            is_news = why != self.waiting.get(model) and model not in self.passed_over_since
+            if is_news and why not in (Why.SLOTS, Why.BATCH):
                 log.warning("tasks wait for a device", model=model, why=why)
         self.waiting = waiting
-        blocked = {model for model, why in waiting.items() if why in (Why.MEMORY, Why.TURN)}
-        self._passed_over_since = {model: self._passed_over_since.get(model, now) for model in blocked}
+        self.passed_over_since = passed_over_since(self.passed_over_since, decided, now)
         company = [each.waited_s for each in candidates if waiting.get(each.model) in (Why.BATCH, Why.SLOTS)]
         left = [self._rules.batch_timeout_s - waited_s for waited_s in company]
         self.decide_again_s = min((left_s for left_s in left if left_s > 0), default=None)
@@ -208,18 +216,17 @@ class Fleet:
 
     def _site(self, post: _Post) -> Site:
         process = self._engine.process(post.device.id)
-        at_work = frozenset(place.model for place, _ in post.running.values())
-        loaded = process.models if process else frozenset()
-        post.promised_mb = {model: mb for model, mb in post.promised_mb.items() if model in at_work | loaded}
-        post.batch = post.batch if post.promised_mb else None
+        here = post.at_work | (process.models if process else frozenset())
+        post.promised = {model: promise for model, promise in post.promised.items() if model in here}
+        post.batch = post.batch if post.promised else None
         is_ending = process is not None and process.is_worn
         return Site(
             post.device,
             post.reading.memory_mb,
             post.others_mb,
             post.device.slots if is_ending else post.taken,
-            post.promised_mb,
-            at_work,
+            post.promised,
+            post.at_work,
             post.batch,
         )
 
@@ -231,21 +238,21 @@ class Fleet:
     def reserve(self, task: Task, place: Placement) -> None:
         """Promise a task that starts now what it was placed with."""
         post = self._posts[place.device]
-        _cancel(post)
+        if place.model in post.unload:
+            post.unload.pop(place.model).cancel()
         self._waits_since.pop(task.id, None)
-        if not post.running:
-            post.promised_mb = {model: mb for model, mb in post.promised_mb.items() if model in place.beside}
+        post.promised = {model: promise for model, promise in post.promised.items() if model in place.beside}
         post.running[task.id] = place, task.owner
-        post.promised_mb[place.model] = place.memory_mb
+        post.promised[place.model] = Promise(place.memory_mb, place.compute_types)
         post.batch = place.batch
 
     def release(self, place: Placement) -> None:
         """Take back what was promised to a task that has ended; its model stays loaded for a while."""
         post = self._posts[place.device]
         del post.running[place.task_id]
-        if not post.running and self._idle_unload_s and not self._stopped:
-            unload = partial(self._engine.end_if_idle, place.device, self._on_change)
-            post.unload = asyncio.get_running_loop().call_later(self._idle_unload_s, unload)
+        if place.model not in post.at_work and self._idle_unload_s and not self._stopped:
+            unload = partial(self._engine.unload_if_idle, place.device, place.model, self._on_change)
+            post.unload[place.model] = asyncio.get_running_loop().call_later(self._idle_unload_s, unload)
 
     # -- what comes from the devices ----------------------------------------------------------
 
@@ -258,9 +265,7 @@ class Fleet:
                 self._review()
             case Served():
                 post.record = post.record.succeeded()
-                if news.is_only_model and news.together:
-                    where = ModelOnDevice(post.device.name, news.model, news.compute_type)
-                    post.to_measure = news.pid, where, news.together
+                self._book.learn(ModelOnDevice(post.device.name, news.model, news.compute_type), news.peaks)
             case RanOut():
                 self._book.lower(post.device, news.model, news.compute_types)
 
@@ -270,33 +275,34 @@ class Fleet:
             await self._look()
 
     async def _look(self) -> None:
-        processes = {device: self._engine.process(device) for device in self._posts}
-        pids = {device: process.pid for device, process in processes.items() if process is not None}
+        pids = self._pids()
         self._asked_at = time.monotonic()
         answer: asyncio.Future[list[Reading]] = asyncio.get_running_loop().create_future()
         self._bridge.submit(self._thread, lambda: self._probe.read(pids), partial(_answer, answer))
         readings = await answer
         self._asked_at = None
+        now = self._pids()
         for reading in readings:
-            await self._take_reading(self._posts[reading.device], reading, pids.get(reading.device))
+            post, pid = self._posts[reading.device], pids.get(reading.device)
+            post.reading = reading
+            is_told_apart = pid is None or reading.own_mb is not None
+            # Of a process that began or ended meanwhile nobody knows whether its memory was counted.
+            if reading.used_mb is not None and is_told_apart and now.get(reading.device) == pid:
+                post.others_mb = max(0, reading.used_mb - (reading.own_mb or 0))
         self._review()
         shown = [replace(reading, fault=self._fault(reading)) for reading in readings]
         with suppress(DbBusy, DiskFull):  # the next reading is worth more than an old one
             await self._store.note_readings(shown, time.time())
+            await self._book.keep()
+
+    def _pids(self) -> dict[str, int]:
+        """The processes on the devices as they are now."""
+        found = {device: self._engine.process(device) for device in self._posts}
+        return {device: process.pid for device, process in found.items() if process is not None}
 
     def _fault(self, reading: Reading) -> str | None:
         outage = self._posts[reading.device].outage
         return None if outage is None else outage.why
-
-    async def _take_reading(self, post: _Post, reading: Reading, pid: int | None) -> None:
-        post.reading = reading
-        if reading.used_mb is not None and (pid is None or reading.own_mb is not None):
-            post.others_mb = max(0, reading.used_mb - (reading.own_mb or 0))
-        measured, post.to_measure = post.to_measure, None
-        if measured is None or measured[0] != pid or reading.peak_mb is None:
-            return
-        _, where, together = measured
-        await self._book.note(where, Peak(together, reading.peak_mb))
 
     def _review(self) -> None:
         """See which devices are out of service, and say so when that changes."""
@@ -339,8 +345,8 @@ class Fleet:
         return DeviceView(
             post.device,
             post.reading,
-            sum(site.promised_mb.values()),
-            dict(site.promised_mb),
+            sum(promise.memory_mb for promise in site.promised.values()),
+            {model: promise.memory_mb for model, promise in site.promised.items()},
             site.batch,
             len(post.running),
             tuple(task for task, (_, whose) in post.running.items() if whose == owner),
@@ -351,9 +357,3 @@ class Fleet:
 def _answer(answer: asyncio.Future[list[Reading]], readings: list[Reading]) -> None:
     if not answer.done():  # nobody waits any more when the daemon stops
         answer.set_result(readings)
-
-
-def _cancel(post: _Post) -> None:
-    if post.unload is not None:
-        post.unload.cancel()
-        post.unload = None

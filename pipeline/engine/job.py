@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.engine.batcher import Batcher, is_out_of_memory
+from pipeline.engine.batcher import Batcher, is_of_the_device, is_out_of_memory
 from pipeline.engine.heard import TEMPERATURES, Aligned, Heard, Sentence, best_of
 from pipeline.engine.recording import SAMPLE_RATE, Chunk, Recording
 from pipeline.engine.whisper import Whisper
@@ -124,7 +124,7 @@ class Alignment:
 
 def told(error: Exception, usually: str) -> dict[str, Any]:
     """An error as the daemon is told of it."""
-    kind = "out_of_memory" if is_out_of_memory(error) else usually
+    kind = "out_of_memory" if is_out_of_memory(error) else "device_failed" if is_of_the_device(error) else usually
     return {"error": kind, "detail": f"{type(error).__name__}: {error}"[:300]}
 
 
@@ -321,9 +321,8 @@ class Job:
                 yield {
                     "done": True,
                     "language": self.language,
-                    "compute_type": self.whisper.compute_type,
                     "batch": self._batcher.size,
-                    "together": self.whisper.most_together,
+                    "peaks": self.whisper.gauge.news(),
                 }
                 return
             done_s = slots[-1].done_s if slots else done_s

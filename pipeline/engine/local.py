@@ -10,7 +10,8 @@ from pipeline.core.device import Device
 from pipeline.core.lifecycle import Outcome
 from pipeline.core.placement import Placement
 from pipeline.core.task import Lane, Task
-from pipeline.engine.device_host import DeviceHost, Process
+from pipeline.engine.device_host import DeviceHost
+from pipeline.engine.news import Process
 from pipeline.executor import Executor, WorkUnit
 from pipeline.ports import OnSegments, Recognition, Recognized
 from pipeline.roster import Roster
@@ -36,6 +37,7 @@ class LocalEngine:
         self._roster = roster
         self._fetch = bridge.pool("fetch", fetch_slots)
         self._devices = {device.id: bridge.pool(device.id, device.slots) for device in devices}
+        self._unloading = bridge.pool("unload", 1)
         self._hosts = hosts
 
     def fetch(self, task: Task, on_outcome: Callable[[Outcome], None]) -> None:
@@ -52,9 +54,10 @@ class LocalEngine:
         """How it stands with a device's process at this moment; None if there is none."""
         return self._hosts[device].process
 
-    def end_if_idle(self, device: str, on_done: Callable[[], None]) -> None:
-        """End a device's process if it has nothing to do; ``on_done`` is called on the loop after that."""
-        self._bridge.submit(self._devices[device], self._hosts[device].end_if_idle, lambda _: on_done())
+    def unload_if_idle(self, device: str, model: str, on_done: Callable[[], None]) -> None:
+        """Have a model that has nothing to do leave a device; ``on_done`` is called on the loop after that."""
+        host = self._hosts[device]
+        self._bridge.submit(self._unloading, lambda: host.unload_if_idle(model), lambda _: on_done())
 
     def close(self) -> None:
         """End every device's process."""

@@ -37,6 +37,7 @@ class MemoryBook:
         self._wanted = wanted
         self._builds: dict[str, Build] = {}
         self._peaks: dict[ModelOnDevice, tuple[Peak, ...]] = {}
+        self._unkept: list[tuple[ModelOnDevice, Peak]] = []
         self._lowered: defaultdict[tuple[str, str], int] = defaultdict(int)
         """How many compute types a model can no more be run with on a device."""
 
@@ -68,12 +69,21 @@ class MemoryBook:
     def _compute_types(self, device: Device) -> tuple[str, ...]:
         return compute_types(self._wanted.compute_type, device.id)
 
-    async def note(self, where: ModelOnDevice, peak: Peak) -> None:
-        """Take a measurement; one that says the same as the last says nothing."""
-        known = self._peaks.get(where, ())
-        if known[-1:] != (peak,):
-            self._peaks[where] = (*known[1 - MOST_PEAKS :], peak)
-            await self._store.note_peak(where, peak, time.time())
+    def learn(self, where: ModelOnDevice, peaks: Sequence[Peak]) -> None:
+        """Take what was measured; it counts from now on, and is to be kept."""
+        self._peaks[where] = (*self._peaks.get(where, ()), *peaks)[-MOST_PEAKS:]
+        self._unkept += [(where, peak) for peak in peaks]
+
+    async def keep(self) -> None:
+        """Store what was learned.
+
+        Raises:
+            DiskFull: there is no room for it, now.
+            DbBusy: another program holds the database.
+        """
+        while self._unkept:
+            await self._store.note_peak(*self._unkept[0], time.time())
+            del self._unkept[0]
 
     def lower(self, device: Device, model: str, tried: Sequence[str]) -> None:
         """Run a model with smaller numbers from now on, because the device was too small for what was ``tried``."""

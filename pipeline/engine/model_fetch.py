@@ -20,23 +20,33 @@ FILES = ("config.json", "preprocessor_config.json", "model.bin", "tokenizer.json
 def main(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
     """Return ``{"folder": path}`` of the model named ``name``.
 
-    From when it goes out it says ``{"bytes_done": …, "bytes_total": …}`` twice a second; the total is 0 until the hub
-    has said it.
-
-    ``revision`` is that of the hub which the model is pinned to; with null the newest is fetched.
+    ``revision`` is that of the hub which the model is pinned to; with null the newest is fetched. What is emitted is
+    said at ``fetch``.
 
     Raises:
         ModelMissing: it is not in the cache and the hub does not give it.
     """
     name, revision = request["name"], request["revision"]
     try:
-        return {"folder": str(cached(name, revision))}
+        folder = cached(name, revision)
     except ModelMissing:
-        repository = _repository(name)
-        emit({"bytes_done": 0, "bytes_total": 0})
+        folder = fetch(name, revision, emit)
+    return {"folder": str(folder)}
+
+
+def fetch(name: str, revision: str | None, emit: Emit) -> Path:
+    """Have the hub give a model, the newest if ``revision`` is None; the name of its folder is its revision.
+
+    It says ``{"bytes_done": …, "bytes_total": …}`` twice a second; the total is 0 until the hub has said it.
+
+    Raises:
+        ModelMissing: the hub does not give it.
+    """
+    repository = _repository(name)
+    emit({"bytes_done": 0, "bytes_total": 0})
     wanted = _ask_hub(name, repository, revision, dry_run=True)
     total = sum(file.file_size for file in wanted if file.will_download)
-    return {"folder": _ask_hub(name, repository, revision, _Progress(total, emit).tell)}
+    return Path(_ask_hub(name, repository, revision, _Progress(total, emit).tell))
 
 
 def cached(name: str, revision: str | None) -> Path:

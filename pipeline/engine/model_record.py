@@ -20,6 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from pipeline.failures import ModelCorrupt
 
+WEIGHTS = "model.bin"
 SUMS = "SHA256SUMS"
 RECORD = "models.json"
 """In the data folder."""
@@ -70,12 +71,16 @@ class ModelRecord:
             revision: of the hub; None for a folder that is none of the hub's.
 
         Raises:
-            ModelCorrupt: a file is missing or is another.
+            ModelCorrupt: a file is missing, cannot be read, or is another.
         """
         record = self._read()
         before = record.get(name)
         known = before.files if before and before.revision == revision else {}
-        wanted = _wanted(folder, known, revision)
+        try:
+            (folder / WEIGHTS).open("rb").close()
+            wanted = _wanted(folder, known, revision)
+        except OSError as error:
+            raise ModelCorrupt(f"{name}: {error.filename}: {error.strerror}") from None
         files = {file: _look(folder / file, known.get(file)) for file in wanted}
         for file, sha256 in wanted.items():
             if sha256 not in {None, files[file].sha256}:

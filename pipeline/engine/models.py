@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import structlog
 from pipeline.bridge import Bridge, StopSignal
 from pipeline.child import Limits, Zygote
 from pipeline.core.device import Device
-from pipeline.engine.model_record import ModelRecord
+from pipeline.engine.model_record import WEIGHTS, ModelRecord
 from pipeline.errors import Interrupted
 from pipeline.failures import ModelCorrupt, ModelMissing, StageFailed
 from pipeline.ports import ChildDied, ChildTimeout
@@ -20,7 +21,7 @@ from pipeline.ports import ChildDied, ChildTimeout
 BUNDLED = {"demo": Path(__file__).resolve().parents[2] / "models" / "demo"}
 LARGE_MODEL_MB = 6 * 1024
 """GPU memory from which ``auto`` means the large model."""
-FETCH_TIMEOUT_S = 6 * 3600.0
+FETCH_LIMITS = Limits(timeout_s=6 * 3600.0, stall_s=600.0)
 TRY_AGAIN_S = 60.0
 """After a model could not be had, tasks that need it fail at once for so long."""
 
@@ -49,8 +50,14 @@ def local_folder(name: str) -> Path | None:
     """The folder of a bundled model, or of a folder the user names; None for a name of the hub."""
     if name in BUNDLED:
         return BUNDLED[name]
-    folder = Path(name).expanduser()
-    return folder if (folder / "model.bin").is_file() else None
+    folder = Path(name)
+    with suppress(RuntimeError):  # nobody here is called so
+        folder = folder.expanduser()
+    try:
+        is_model = (folder / WEIGHTS).is_file()
+    except OSError:  # it is none of ours to look into
+        is_model = False
+    return folder if is_model or folder.is_absolute() else None
 
 
 class _Diary:
@@ -75,7 +82,8 @@ class _Diary:
 class ModelShelf:
     """Knows which models are here, fetches those that are not in a child, and looks at each before it is used.
 
-    One at a time; all methods but that work itself run on the loop.
+    It fetches one at a time, and looks at one at a time; neither waits for the other. All methods but that work itself
+    run on the loop.
     """
 
     def __init__(
@@ -90,19 +98,24 @@ class ModelShelf:
         self._folders: dict[str, Path] = {}
         self._coming: set[str] = set()
         self._failed: dict[str, tuple[float, StageFailed]] = {}
-        self._pool = bridge.pool("models", 1)
+        self._fetching = bridge.pool("fetch-models", 1)
+        self._looking = bridge.pool("models", 1)
 
     def want(self, name: str) -> Stock:
         """Say whether a model is here, and see to it that it comes if it is not."""
         if name in self._folders:
             return Stock.HERE
+        folder = local_folder(name)
         if name not in self._coming:
             failed_at, _ = self._failed.get(name, (float("-inf"), None))
             if time.monotonic() - failed_at < TRY_AGAIN_S:
                 return Stock.MISSING
             self._coming.add(name)
-            self._bridge.submit(self._pool, lambda: self._bring(name), lambda found: self._brought(name, found))
-        return Stock.FETCHING if local_folder(name) is None else Stock.CHECKING
+            if folder is None:
+                self._bridge.submit(self._fetching, lambda: self._fetch(name), lambda found: self._fetched(name, found))
+            else:
+                self._look_at(name, folder, None)
+        return Stock.FETCHING if folder is None else Stock.CHECKING
 
     def folder(self, name: str) -> Path | None:
         """Where the weights of a model that is here lie."""
@@ -112,27 +125,35 @@ class ModelShelf:
         """Why a model could not be had when it was last tried; what its tasks end with."""
         return self._failed[name][1]
 
-    def _bring(self, name: str) -> Path | StageFailed | Interrupted:
-        """In the pool's thread: find a model or have a child fetch it, and compare it with what it is to be."""
+    def _fetch(self, name: str) -> Path | StageFailed | Interrupted:
+        """In a pool's thread: have a child look for a model, and fetch it where it is not."""
         try:
-            folder = local_folder(name)
-            if folder is not None:
-                self._record.check(name, folder)
-                return folder
-            folder = self._fetch(name)
-            self._record.check(name, folder, folder.name)
+            child = self._zygote.fork("pipeline.engine.model_fetch")
+            request = {"name": name, "revision": self._record.revision(name)}
+            found = child.run(request, _Diary(name).note, FETCH_LIMITS, self._stop)
+        except (ChildDied, ChildTimeout) as error:
+            return ModelMissing(f"{name}: {error}")
         except (StageFailed, Interrupted) as error:
             return error
-        return folder
-
-    def _fetch(self, name: str) -> Path:
-        child = self._zygote.fork("pipeline.engine.model_fetch")
-        request = {"name": name, "revision": self._record.revision(name)}
-        try:
-            found = child.run(request, _Diary(name).note, Limits(FETCH_TIMEOUT_S), self._stop)
-        except (ChildDied, ChildTimeout) as error:
-            raise ModelMissing(f"{name}: {error}") from None
         return Path(found["folder"])
+
+    def _fetched(self, name: str, found: Path | StageFailed | Interrupted) -> None:
+        if isinstance(found, Path) and not self._stop.is_raised:
+            self._look_at(name, found, found.name)
+        else:
+            self._brought(name, found)
+
+    def _look_at(self, name: str, folder: Path, revision: str | None) -> None:
+        """Compare a model with what it is to be; that may take as long as it takes to read."""
+
+        def look() -> Path | StageFailed:
+            try:
+                self._record.check(name, folder, revision)
+            except StageFailed as error:
+                return error
+            return folder
+
+        self._bridge.submit(self._looking, look, lambda found: self._brought(name, found))
 
     def _brought(self, name: str, found: Path | StageFailed | Interrupted) -> None:
         self._coming.discard(name)

@@ -7,7 +7,7 @@ last timestamp is kept, and a doubtful chunk is decoded again at a higher temper
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -20,6 +20,7 @@ from faster_whisper.transcribe import merge_punctuations
 from faster_whisper.vad import VadOptions, get_speech_timestamps
 
 from pipeline.core.transcript import Word
+from pipeline.engine.gauge import Gauge
 from pipeline.engine.heard import Aligned, Heard, Sentence, split, up_to_last_end
 from pipeline.host import cores
 
@@ -54,7 +55,14 @@ def supported(compute_types: Sequence[str], device: str) -> str:
 class Whisper:
     """A model on a device. Every method may be called from several threads at once."""
 
-    def __init__(self, path: str, device: str, compute_type: str, most_tokens: int = MOST_TOKENS) -> None:
+    def __init__(
+        self,
+        path: str,
+        device: str,
+        compute_type: str,
+        most_tokens: int = MOST_TOKENS,
+        taken_mb: Callable[[], int | None] = lambda: None,
+    ) -> None:
         """Load the model.
 
         Args:
@@ -62,6 +70,7 @@ class Whisper:
             device: ``cpu`` or ``cuda:N``.
             compute_type: one of CTranslate2's.
             most_tokens: how long a text it writes at once.
+            taken_mb: tells the most that this process has taken of the device; asked behind each batch.
         """
         kind, _, index = device.partition(":")
         on_cpu = kind == "cpu"
@@ -75,10 +84,8 @@ class Whisper:
             num_workers=cores() if on_cpu else 1,
             local_files_only=True,
         )
-        self.compute_type = compute_type
         self._most_tokens = most_tokens
-        self.most_together = 0
-        """The most chunks that were decoded at once."""
+        self.gauge = Gauge(taken_mb)
         self._features = self._model.feature_extractor
         self._tokenizers: dict[str, Tokenizer] = {}
         self._suppressed = _suppressed(self._tokenizer("en"))
@@ -128,20 +135,20 @@ class Whisper:
 
     def decode(self, sound: Sound, prompts: Sequence[Sequence[int]], temperature: float) -> list[Heard]:
         """Decode several chunks together, encoded or not; their prompts have the same length."""
-        self.most_together = max(self.most_together, len(prompts))
         way: dict[str, Any] = {"beam_size": BEAMS}
         if temperature > 0:
             way = {"beam_size": 1, "num_hypotheses": BEAMS, "sampling_topk": 0, "sampling_temperature": temperature}
         places = 2 * self._most_tokens
-        results = self._model.model.generate(
-            sound,
-            [list(prompt) for prompt in prompts],
-            max_length=places,
-            suppress_tokens=self._suppressed,
-            return_scores=True,
-            return_no_speech_prob=True,
-            **way,
-        )
+        with self.gauge.batch(len(prompts)):
+            results = self._model.model.generate(
+                sound,
+                [list(prompt) for prompt in prompts],
+                max_length=places,
+                suppress_tokens=self._suppressed,
+                return_scores=True,
+                return_no_speech_prob=True,
+                **way,
+            )
         most = min(self._most_tokens, places + 1 - len(prompts[0]))  # CTranslate2 does not write more
         return [self._heard(result, most) for result in results]
 
@@ -207,6 +214,10 @@ class Whisper:
             vad_filter=True,  # or silence would be given words
         )
         return info.language, _in_order(segments)
+
+    def unload(self) -> None:
+        """Give the memory of a model back that has nothing to do."""
+        self._model.model.unload_model()
 
     def _tokenizer(self, language: str) -> Tokenizer:
         known = self._tokenizers.get(language)

@@ -285,7 +285,7 @@ class SqliteStore:
         await self._changes.begin(lambda conn: _keeping.note_readings(conn, readings, now))
 
     async def note_peak(self, where: ModelOnDevice, peak: Peak, now: float) -> None:
-        await self._changes.carry_on(lambda conn: _keeping.note_peak(conn, where, peak, now))
+        await self._changes.begin(lambda conn: _keeping.note_peak(conn, where, peak, now))
 
     async def peaks(self) -> Mapping[ModelOnDevice, tuple[Peak, ...]]:
         return await self._units.read(_keeping.peaks)

@@ -71,9 +71,11 @@ async def test_a_missing_model_fails_only_the_tasks_that_need_it(site: Site, sta
     assert "models fetch small" in lack["message"]
 
 
-def serve_as_hub(site: Site, repository: str, bytes_per_s: float | None = None) -> None:
-    """Play the hub, which has the bundled model's files in this repository."""
-    commit = "c" * 40
+FIRST, NEWEST = "c" * 40, "d" * 40
+
+
+def serve_as_hub(site: Site, repository: str, commit: str = FIRST, bytes_per_s: float | None = None) -> None:
+    """Play the hub, whose newest revision has the bundled model's files in this repository."""
     files = [file for file in (ROOT / "models" / "demo").iterdir() if file.suffix in {".bin", ".json"}]
     about = {"id": repository, "sha": commit}
     for revision in ("main", commit):
@@ -95,7 +97,8 @@ async def test_a_model_that_is_not_here_is_fetched(
 ) -> None:
     """The daemon fetches it for its tasks, and the command for whoever asks; both show how far they are.
 
-    From then on it stays at its revision. Damaged, it is not used; the command fetches that revision again.
+    From then on it stays at its revision. Damaged, it is not used; the command fetches that revision again, and another
+    command the newest one.
     """
     monkeypatch.setenv("HF_ENDPOINT", site.url)
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
@@ -129,6 +132,13 @@ async def test_a_model_that_is_not_here_is_fetched(
     site.serve("/api/models/Systran/faster-whisper-small/revision/main", Reply(status=404))  # it is kept at its own
     assert 0 == _models(daemon, "fetch", "small").returncode
     assert str(weights.parent) in _models(daemon, "list").stdout
+    serve_as_hub(site, "Systran/faster-whisper-small", NEWEST)
+    assert 0 == _models(daemon, "fetch", "small").returncode
+    assert FIRST in _models(daemon, "list").stdout
+    assert NEWEST in _models(daemon, "update", "small").stdout
+    assert NEWEST in _models(daemon, "list").stdout
+    assert FIRST in _models(daemon, "update", "small", "--revision", FIRST).stdout
+    assert FIRST in _models(daemon, "list").stdout
 
 
 @pytest.mark.usefixtures("_no_hub")
@@ -142,6 +152,9 @@ def test_models_are_listed_and_fetched_by_name(tmp_path: Path) -> None:
     assert "models fetch small" in missing
     assert here.split() == ["demo", str(ROOT / "models" / "demo")]
     assert 0 == _models(daemon, "fetch", "demo").returncode
+    folder = _models(daemon, "update", "demo")
+    assert (1, "") == (folder.returncode, folder.stdout)
+    assert "demo is a folder" in folder.stderr
     unknown = _models(daemon, "fetch", "nonsense")
     assert (1, "") == (unknown.returncode, unknown.stdout)
     assert "nonsense" in unknown.stderr

@@ -45,7 +45,7 @@ def answer(connection: socket.socket) -> None:
                 time.sleep(recording.pace_s)
                 start_s, end_s, text = recording.segment(place)
                 say({"segments": [[start_s, end_s, text]], "done_s": end_s, "language": language})
-        say({"done": True, "language": language, "compute_type": "int8", "batch": 4, "together": 1})
+        say({"done": True, "language": language, "batch": 4, "peaks": []})
 
 
 def _struck_before(samples: Path) -> bool:

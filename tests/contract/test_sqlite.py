@@ -15,7 +15,7 @@ import pytest
 
 from pipeline.clock import Clock
 from pipeline.core.device import Device, Reading
-from pipeline.core.lifecycle import cancel
+from pipeline.core.lifecycle import Cause, Settled, cancel
 from pipeline.core.messages import Kind, Message
 from pipeline.core.task import Lane, Priority, Status
 from pipeline.core.transcript import Segment
@@ -24,10 +24,11 @@ from pipeline.store import _file
 from pipeline.store._sql import MIGRATIONS, SQL
 from pipeline.store._timers import Timers
 from pipeline.store.sqlite import SqliteStore
-from tests.contract.examples import MADE, NOW, ROUTE, add, add_for, compose, run, task
+from tests.contract.examples import MADE, NOW, ROUTE, add, add_for, claimed, compose, run, task
 
 CLOSING = Message(None, None, Kind.NOTICE, "text", "cancelled")
 REPOSITORY = Path(__file__).parents[2]
+COUNTED = "SELECT count(*) FROM task WHERE sequence IS NULL AND status IN ('pending', 'processing', 'retrying')"
 
 
 @pytest.fixture
@@ -241,7 +242,6 @@ async def test_settings_of_the_connection(path: Path) -> None:
 
 HOT = {
     "same_work": "task_same_work",
-    "count_unfinished": "task_unfinished",
     "waiting_by_priority": "task_waiting",
     "waiting_by_sequence": "task_waiting_for_text",
     "next_due": "task_due",
@@ -272,6 +272,23 @@ async def test_hot_query_uses_its_index(path: Path, name: str, index: str) -> No
     assert f"INDEX {index}" in plan
     assert "SCAN task\n" not in f"{plan}\n"
     assert "TEMP B-TREE FOR ORDER BY" not in plan or name == "messages_of_task"
+
+
+async def test_what_takes_room_is_counted_as_it_changes(path: Path) -> None:
+    """However tasks came, moved, ended, came back and went, as many are kept count of as there are."""
+    store = SqliteStore(path, ROUTE, "boot")
+    await store.open()
+    await asyncio.gather(*(add(store, name) for name in "abcde"))
+    await add_for(store, "heard", Lane.TEXT)
+    await claimed(store, "c")
+    for name in "ab":
+        assert await store.end(cancel(task(name), NOW), expected=Status.PENDING, closing=CLOSING)
+    assert await store.restart(Settled(task("b"), Cause.RETRIED), expected=Status.CANCELLED, dropped=())
+    assert await store.delete("a")
+    await store.close()
+    with closing(sqlite3.connect(path)) as conn:
+        assert [(4,)] == conn.execute(COUNTED).fetchall()
+        assert [(4,)] == conn.execute("SELECT count FROM unfinished").fetchall()
 
 
 async def test_closed_store_takes_no_more(path: Path) -> None:
@@ -327,6 +344,8 @@ async def test_a_store_of_version_3_keeps_all_its_rows(path: Path) -> None:
     for table, rows in before.items():
         kept = [name for name in rows[0] if name in after[table][0]]
         assert [[row[name] for name in kept] for row in rows] == [[row[name] for name in kept] for row in after[table]]
+    with closing(sqlite3.connect(path)) as conn:
+        assert [conn.execute(COUNTED).fetchone()] == conn.execute("SELECT count FROM unfinished").fetchall()
     copy = path.with_name("tasks.v3.db")
     assert before == dump(copy)
     with closing(sqlite3.connect(copy)) as conn:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from pipeline.core.device import Device, Reading
-from pipeline.engine.device_host import Process
+from pipeline.engine.news import Process
 from tests.fakes.server import Record
 
 
@@ -17,6 +17,8 @@ class ScriptedProbe:
         """Begin with nothing taken."""
         self.readings = {device.id: Reading(device.id, device.memory_mb or None, 0) for device in devices}
         self.asked: Record[Mapping[str, int]] = Record()
+        self.meanwhile: Callable[[], object] = lambda: None
+        """Called while devices are being looked at, in the probe's thread."""
 
     def tell(self, device: str, **seen: float | str | None) -> None:
         """Let a device be seen otherwise from the next look on."""
@@ -24,12 +26,13 @@ class ScriptedProbe:
 
     def read(self, pids: Mapping[str, int]) -> list[Reading]:
         """Answer as told."""
+        self.meanwhile()
         self.asked.add(dict(pids))
         return list(self.readings.values())
 
 
 class ScriptedProcesses:
-    """Devices' processes as a script says; asked to end one that is idle, there is none any more."""
+    """Devices' processes as a script says; a model that is to leave one does, and with the last one it ends."""
 
     def __init__(self) -> None:
         """Begin without any."""
@@ -39,7 +42,9 @@ class ScriptedProcesses:
         """Tell how it stands with a device's process."""
         return self.there.get(device)
 
-    def end_if_idle(self, device: str, on_done: Callable[[], None]) -> None:
-        """End it."""
-        self.there.pop(device, None)
+    def unload_if_idle(self, device: str, model: str, on_done: Callable[[], None]) -> None:
+        """Have a model leave."""
+        process = self.there.pop(device)
+        if process.models != {model}:
+            self.there[device] = replace(process, models=process.models - {model})
         on_done()

@@ -7,6 +7,7 @@ import sys
 from dataclasses import asdict
 
 from pipeline.engine.devices import MachineProbe, driver_version, find_devices
+from pipeline.log import set_up_for_command
 
 
 def say(what: object) -> None:
@@ -17,6 +18,7 @@ def say(what: object) -> None:
 
 def main() -> None:
     """Answer every line with a reading; the line holds our process on each device."""
+    set_up_for_command()  # what is logged does not mix with the answers
     devices = find_devices("auto", 2)
     say([asdict(device) for device in devices] + [driver_version()])
     probe = MachineProbe(devices)

@@ -19,10 +19,12 @@ import pytest
 from pipeline.bridge import StopSignal
 from pipeline.config import load_settings
 from pipeline.core.device import Device
+from pipeline.core.memory import Peak
 from pipeline.core.placement import Placement
 from pipeline.core.task import Options, Source, Task
 from pipeline.core.transcript import Segment
-from pipeline.engine.device_host import DeviceHost, Died, News, RanOut, Served
+from pipeline.engine.device_host import DeviceHost
+from pipeline.engine.news import Died, News, RanOut, Served
 from pipeline.errors import Interrupted
 from pipeline.failures import (
     EngineDied,
@@ -51,13 +53,20 @@ class Shelf:
 class Host:
     """A scripted device, and what it has said so far."""
 
-    def __init__(self, folder: Path, socket_folder: Path, least_limit_s: float = 600.0, **transcribe: float) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        socket_folder: Path,
+        device: Device = CPU,
+        least_limit_s: float = 600.0,
+        **transcribe: float,
+    ) -> None:
         overrides = {f"transcribe.{name}": value for name, value in transcribe.items()}
         settings = load_settings(None, overrides=overrides, environ={})
         program = "tests.integration.scripted_host"
         self.news: list[News] = []
         roster = Roster(folder / "processes")
-        self.device = DeviceHost(CPU, socket_folder / "s", Shelf(), settings, roster, program, self.news.append)
+        self.device = DeviceHost(device, socket_folder / "s", Shelf(), settings, roster, program, self.news.append)
         self.device.least_limit_s = least_limit_s
         self._sound = folder / "sound"
         self.heard: list[tuple[list[Segment], float, str]] = []
@@ -167,7 +176,7 @@ def test_a_recording_that_was_done_tells_what_it_took(host: Callable[..., Host])
     assert not one.recognize().is_short
     process = one.device.process
     assert process is not None
-    assert [Served("cpu", process.pid, "demo", "int8", 2, is_only_model=True)] == one.news
+    assert [Served("cpu", "demo", "int8", (Peak(2, 300),))] == one.news
     assert frozenset({"demo"}) == process.models
     assert one.recognize(place=replace(PLACE, batch=8)).is_short
     assert one.recognize(place=replace(PLACE, compute_types=("float32",))).is_short
@@ -228,10 +237,50 @@ def test_an_idle_process_can_be_ended(host: Callable[..., Host]) -> None:
     working = threading.Thread(target=work)
     working.start()
     assert one.first.wait(WITHIN_S)
-    one.device.end_if_idle()
+    one.device.unload_if_idle("demo")
     assert one.device.process is not None
     stop.raise_now()
     working.join()
-    one.device.end_if_idle()
+    one.device.unload_if_idle("demo")
     assert one.device.process is None
     assert [] == one.news
+
+
+def test_an_idle_model_leaves_the_process_that_another_is_at_work_in(host: Callable[..., Host]) -> None:
+    """For one that it may not be beside, and when it has had nothing to do for long; the process goes on."""
+    one, stop = host(), StopSignal()
+    other, third = (replace(TASK, options=Options(name)) for name in ("other", "third"))
+    one.recognize(task=other, place=replace(PLACE, model="other", beside=frozenset({"other"})))
+
+    def work() -> None:
+        with suppress(Interrupted):
+            place = replace(PLACE, beside=frozenset({"demo", "other"}))
+            one.recognize(line(0, 1, "a"), then="hang", stop=stop, place=place)
+
+    working = threading.Thread(target=work)
+    working.start()
+    assert one.first.wait(WITHIN_S)
+    pid, models = seen(one)
+    assert {"demo", "other"} == models
+    one.recognize(task=third, place=replace(PLACE, model="third", beside=frozenset({"demo", "third"})))
+    assert (pid, {"demo", "third"}) == seen(one)
+    one.device.unload_if_idle("third")
+    one.device.unload_if_idle("demo")
+    assert (pid, {"demo"}) == seen(one)
+    stop.raise_now()
+    working.join()
+
+
+def seen(one: Host) -> tuple[int, frozenset[str]]:
+    process = one.device.process
+    assert process is not None
+    return process.pid, process.models
+
+
+def test_a_card_that_fails_ends_its_process(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Whatever its process did next would fail, too. It saw this one card only, by its name, whatever its number is."""
+    card = Device("cuda:1", "A card", 2, 8192, "GPU-1")
+    one = Host(tmp_path, tmp_path_factory.mktemp("s"), card)
+    with pytest.raises(EngineDied, match="cuda:0 is GPU-1"):
+        one.recognize(then="fail")
+    assert ([Died("cuda:1")], None) == (one.news, one.device.process)

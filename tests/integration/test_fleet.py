@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,9 +19,9 @@ from pipeline.core.memory import PROCESS_MB, ModelOnDevice, Peak
 from pipeline.core.placement import Placement, Why
 from pipeline.core.service_record import MOST_DEATHS
 from pipeline.core.task import Lane, Options, Priority, Task
-from pipeline.engine.device_host import Died, Process, RanOut, Served
 from pipeline.engine.fleet import Fleet
 from pipeline.engine.models import BUNDLED
+from pipeline.engine.news import Died, Process, RanOut, Served
 from pipeline.house import House
 from pipeline.roster import Roster
 from pipeline.service import Watch
@@ -149,7 +150,7 @@ async def test_three_deaths_take_a_device_out_of_service(tmp_path: Path) -> None
     async with made(tmp_path, [CARD, SECOND]) as here:
         for _ in range(MOST_DEATHS - 1):
             here.fleet.take(Died("cuda:0"))
-        here.fleet.take(Served("cuda:0", 4711, "demo", "float16", 4, is_only_model=True))
+        here.fleet.take(Served("cuda:0", "demo", "float16", ()))
         for _ in range(MOST_DEATHS - 1):
             here.fleet.take(Died("cuda:0"))
         assert {} == here.fleet.outages
@@ -159,22 +160,21 @@ async def test_three_deaths_take_a_device_out_of_service(tmp_path: Path) -> None
 
 
 async def test_what_a_model_took_is_learned(tmp_path: Path) -> None:
-    """The process is measured after a recording, and what its chunks took counts from then on, also after a restart."""
+    """What a process measured of its batches counts from then on, also after a restart."""
     measured = Peak(4, PROCESS_MB + 900)
     async with made(tmp_path, [CARD]) as here:
         before = await here.start_one("a")
-        here.probe.tell("cuda:0", used_mb=1500, own_mb=measured.mb, peak_mb=measured.mb)
-        here.fleet.take(Served("cuda:0", 4711, "demo", "float16", 4, is_only_model=True))
+        here.fleet.take(Served("cuda:0", "demo", "float16", (measured,)))
         here.fleet.release(before)
+        here.processes.there.clear()
+        (after,) = await here.decide("b")
+        assert before.memory_mb < after.memory_mb
         where = ModelOnDevice("A card", "demo", "float16")
         known: dict[ModelOnDevice, tuple[Peak, ...]] = {}
         async with asyncio.timeout(SOON_S):
             while not known:
                 known = dict(await here.store.peaks())
         assert {where: (measured,)} == known
-        here.processes.there.clear()
-        (after,) = await here.decide("b")
-        assert before.memory_mb < after.memory_mb
     async with made(tmp_path, [CARD]) as again:
         (place,) = await again.decide("b")
         assert after.memory_mb == place.memory_mb
@@ -208,6 +208,48 @@ async def test_an_idle_device_gives_its_memory_back(tmp_path: Path) -> None:
         assert here.fleet.view("owner")[0].models
         await asyncio.wait_for(here.changes.wait(), SOON_S)
         assert ({}, {}) == (here.processes.there, here.fleet.view("owner")[0].models)
+
+
+async def test_a_model_that_has_nothing_to_do_leaves_one_that_has(tmp_path: Path) -> None:
+    """Beside a busy one, too: what it was promised can be promised to others."""
+    async with made(tmp_path, [CARD], transcribe={"idle_unload_s": 0.2}) as here:
+        busy = await here.start_one("a")
+        idle = await here.start_one("b", model="other")
+        here.processes.there["cuda:0"] = Process(4711, frozenset({"demo", "other"}), is_worn=False)
+        here.changes.clear()
+        here.fleet.release(idle)
+        assert {"demo", "other"} == here.fleet.view("owner")[0].models.keys()
+        await asyncio.wait_for(here.changes.wait(), SOON_S)
+        assert {"demo": busy.memory_mb} == here.fleet.view("owner")[0].models
+
+
+async def test_a_model_that_is_passed_over_stays_so_while_others_fill_the_slots(tmp_path: Path) -> None:
+    """Those there is room for take the slot that falls free; at the next look there is none, and it still waits."""
+    room_mb = PROCESS_MB + 10  # enough for a process, and for a model of which nothing is known
+    async with made(tmp_path, [replace(CARD, slots=1)]) as here:
+        here.probe.tell("cuda:0", used_mb=CARD.memory_mb - 1024 - room_mb)
+        await here.until(lambda: here.fleet.view("owner")[0].reading.used_mb)
+        tasks = [await here.task("a"), await here.task("b", "unreadable")]
+        waiters = [
+            Waiter(task.id, task.options.model, Priority.NORMAL, is_suspect=False, waiting_for=None) for task in tasks
+        ]
+        (place,) = await here.fleet.decide(waiters)
+        assert ("b", {"demo": Why.MEMORY}) == (place.task_id, here.fleet.waiting)
+        here.fleet.reserve(tasks[1], place)
+        since = here.fleet.passed_over_since
+        assert () == await here.fleet.decide(waiters[:1])
+        assert {"demo": Why.SLOTS} == here.fleet.waiting
+        assert ({"demo"}, since) == (since.keys(), here.fleet.passed_over_since)
+
+
+async def test_a_reading_in_which_a_process_began_tells_nothing_of_others(tmp_path: Path) -> None:
+    """Its own memory may have been counted as theirs."""
+    async with made(tmp_path, [CARD]) as here:
+        begun = Process(4711, frozenset({"demo"}), is_worn=False)
+        here.probe.meanwhile = lambda: here.processes.there.update({"cuda:0": begun})
+        here.probe.tell("cuda:0", used_mb=7900)
+        await here.until(lambda: here.fleet.view("owner")[0].reading.used_mb == 7900)
+        assert 1 == len(await here.decide("a"))
 
 
 async def test_too_few_tasks_wait_for_company_no_longer_than_they_may(tmp_path: Path) -> None:

@@ -86,6 +86,17 @@ def test_what_lies_under_its_sum_in_the_cache_is_held_to_it(record: ModelRecord,
         record.check("base", model, REVISION)
 
 
+def test_a_folder_without_weights_is_no_model(record: ModelRecord, model: Path) -> None:
+    """Nor is one that is not there, or whose weights cannot be read; the task is told which file."""
+    (model / "model.bin").unlink()
+    for _ in range(2):
+        with pytest.raises(ModelCorrupt, match=str(model / "model.bin")):
+            record.check("mine", model)
+        (model / "model.bin").mkdir(exist_ok=True)
+    with pytest.raises(ModelCorrupt, match="/nowhere"):
+        record.check("mine", Path("/nowhere"))
+
+
 def test_a_file_that_has_not_changed_is_not_read_again(record: ModelRecord, model: Path) -> None:
     """Size and time tell; reading the weights of a large model takes seconds."""
     record.check("small", model, REVISION)

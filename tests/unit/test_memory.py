@@ -46,12 +46,29 @@ def test_auto_leaves_a_choice_of_compute_types() -> None:
 
 
 def test_what_was_measured_replaces_the_formula() -> None:
-    """The most that a chunk was seen to take counts, be it more or less; nothing counts below a quarter."""
+    """Batches of two sizes tell what a chunk takes, be it less or more, but nothing counts below a quarter."""
     start = Footprint(1000, 200)
-    assert Footprint(1000, 150) == start.learned([Peak(4, 1400), Peak(2, 1300)])
-    assert Footprint(1000, 400) == start.learned([Peak(4, 2600)])
-    assert Footprint(1000, 50) == start.learned([Peak(16, 900)])
+    assert Footprint(1300, 100) == start.learned([Peak(4, 1700), Peak(2, 1500), Peak(4, 1600)])
+    assert Footprint(1000, 600) == start.learned([Peak(1, 1500), Peak(4, 3300)])
+    assert Footprint(1450, 50) == start.learned([Peak(1, 1500), Peak(16, 1510)])
     assert start == start.learned([])
+
+
+def test_what_was_measured_of_one_size_says_nothing_of_another() -> None:
+    """A recording of a single chunk does not make batches of many seem as dear as what the process takes with it."""
+    start = Footprint(1000, 200)
+    assert Footprint(1800, 200) == start.learned([Peak(1, 2000)])
+    assert Footprint(1000, 100) == start.learned([Peak(4, 1400)])
+    assert Footprint(1000, 50) == start.learned([Peak(16, 900)])
+
+
+@given(st.lists(st.builds(Peak, st.integers(1, 32), st.integers(0, 80_000)), min_size=1), st.integers(1, 128))
+def test_no_less_is_promised_than_was_seen(peaks: list[Peak], items: int) -> None:
+    """Whatever was measured: batches of these sizes are promised as much, and larger ones no less than smaller ones."""
+    start = Footprint(1000, 200)
+    learned = start.learned(peaks)
+    assert all(learned.mb(peak.items) >= peak.mb - 1 for peak in peaks)
+    assert start.base_mb < learned.mb(items) <= learned.mb(items + 1)
 
 
 @given(st.floats(0, 10_000), st.floats(1, 1000), st.integers(0, 100_000), st.integers(1, 128))

@@ -1,55 +1,14 @@
-"""Placement: priority, age, slots, memory, models that stay loaded, and nobody who waits for ever."""
+"""Placement by example: priority, age, slots, memory, models that stay loaded, and nobody who waits for ever."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-
-import pytest
-from hypothesis import given, settings, strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
+from dataclasses import replace
 
 from pipeline.core.device import Device
 from pipeline.core.memory import Footprint
-from pipeline.core.placement import (
-    PATIENCE_S,
-    Candidate,
-    Need,
-    Placement,
-    Plan,
-    Rules,
-    Site,
-    Why,
-    plan,
-)
-
-CPU = Device("cpu", "CPU", 2)
-SMALL, LARGE = Footprint(1000, 100), Footprint(8000, 500)
-MODELS = {"small": SMALL, "large": LARGE, "other": Footprint(2000, 200)}
-BATCH = 8
-DEFAULT = Rules()
-
-
-def gpu(number: int, slots: int = 3, memory_mb: int = 24_000) -> Site:
-    return Site(Device(f"cuda:{number}", "a card", slots, memory_mb), memory_mb)
-
-
-def needs(device: str, model: str) -> list[Need]:
-    del device
-    return [Need(("float16",), MODELS[model], BATCH)]
-
-
-def task(name: str, model: str = "small", priority: int = 2, **more: float) -> Candidate:
-    return Candidate(name, model, priority, **more)
-
-
-def planned(waiting: Sequence[Candidate], *sites: Site, rules: Rules = DEFAULT) -> Plan:
-    return plan(waiting, sites, needs, rules)
-
-
-def where(done: Plan) -> dict[str, str]:
-    return {place.task_id: place.device for place in done.placements}
+from pipeline.core.placement import PATIENCE_S, Need, Placement, Plan, Promise, Rules, Site, Why
+from pipeline.core.planner import passed_over_since, plan
+from tests.unit.placing import CPU, LARGE, SMALL, Card, gpu, planned, promised, task, where
 
 
 def test_the_oldest_of_the_highest_priority_starts_first() -> None:
@@ -68,20 +27,20 @@ def test_a_placement_says_all_that_was_promised() -> None:
 
 def test_tasks_are_shared_out_among_devices() -> None:
     """Each goes where most slots are free; of equals where its model is loaded."""
-    loaded = replace(gpu(1), promised_mb={"small": 1800}, batch=8)
+    loaded = replace(gpu(1), promised=promised(small=1800), batch=8)
     assert ["cuda:1", "cuda:0"] == [*where(planned([task("a"), task("b")], gpu(0), loaded)).values()]
 
 
 def test_a_model_that_is_loaded_needs_no_more_memory() -> None:
     """Tasks of one model share its weights and its batches: only the first needs room."""
-    full = replace(gpu(0, memory_mb=14_000), promised_mb={"large": 12_000}, at_work=frozenset({"large"}), batch=8)
+    full = replace(gpu(0, memory_mb=14_000), promised=promised(large=12_000), at_work=frozenset({"large"}), batch=8)
     done = planned([task("a", "small"), task("b", "large")], full)
     assert ({"b": "cuda:0"}, {"small": Why.MEMORY}) == (where(done), done.waiting)
 
 
 def test_an_idle_model_gives_way_to_one_that_does_not_fit_beside_it() -> None:
     """The process that has nothing to do ends for it, but not before tasks that want what it has loaded."""
-    idle = replace(gpu(0, memory_mb=14_000), promised_mb={"large": 12_000}, batch=8)
+    idle = replace(gpu(0, memory_mb=14_000), promised=promised(large=12_000), batch=8)
     assert frozenset({"small"}) == planned([task("a")], idle).placements[0].beside
     assert {"b": "cuda:0"} == where(planned([task("a"), task("b", "large")], idle))
     urgent = task("a", priority=3)
@@ -91,7 +50,7 @@ def test_an_idle_model_gives_way_to_one_that_does_not_fit_beside_it() -> None:
 def test_a_model_that_was_passed_over_for_long_has_a_device_kept_for_it() -> None:
     """Nobody starts there any more until there is room for it; other devices go on."""
     busy = replace(
-        gpu(0, memory_mb=14_000), promised_mb={"small": 1800}, at_work=frozenset({"small"}), batch=8, taken=1
+        gpu(0, memory_mb=14_000), promised=promised(small=1800), at_work=frozenset({"small"}), batch=8, taken=1
     )
     small_card = gpu(1, memory_mb=6000)
     waiting = [task("big", "large", passed_over_s=PATIENCE_S), task("a"), task("b")]
@@ -101,6 +60,82 @@ def test_a_model_that_was_passed_over_for_long_has_a_device_kept_for_it() -> Non
     assert {"a": "cuda:0", "b": "cuda:0"} == where(
         planned([replace(waiting[0], passed_over_s=1.0), *waiting[1:]], busy)
     )
+
+
+def test_a_steady_stream_of_others_does_not_starve_a_model_that_needs_their_room() -> None:
+    """Every slot that falls free is taken by a task there is room for, but no longer than ``PATIENCE_S``."""
+    card = Card(Device("cuda:0", "a card", 2, 14_000))
+    since: dict[str, float] = {}
+    for place in planned([task("first"), task("second")], card.site()).placements:
+        card.take(place)
+    for now in range(300):
+        waiting = [
+            task("big", "large", passed_over_s=now - since.get("large", now)),
+            task(f"a{now}"),
+            task(f"b{now}"),
+        ]
+        done = planned(waiting, card.site())
+        since = passed_over_since(since, done, now)
+        for place in done.placements:
+            card.take(place)
+        if "big" in card.running:
+            break
+        assert card.running
+        if now % 5 == 4:  # in between no slot is free
+            del card.running[next(iter(card.running))]
+    assert PATIENCE_S < now < PATIENCE_S + 20
+    assert {"small": Why.MEMORY} == dict(done.waiting)
+
+
+def test_being_passed_over_ends_with_a_start() -> None:
+    """It begins with the first time, goes on whatever the reason is later, and ends with a start or the last task."""
+    placed = planned([task("a"), task("b")], gpu(0, slots=1))
+    assert {"small": Why.SLOTS} == placed.waiting
+    assert {} == passed_over_since({"small": 1.0}, placed, 2.0)
+    blocked = Plan((), {"small": Why.MEMORY, "large": Why.TURN, "other": Why.SLOTS})
+    assert {"small": 3.0, "large": 3.0} == passed_over_since({}, blocked, 3.0)
+    waiting = Plan((), {"small": Why.SLOTS, "other": Why.SLOTS})
+    assert {"small": 3.0} == passed_over_since({"small": 3.0, "large": 3.0}, waiting, 9.0)
+
+
+def test_an_idle_model_leaves_for_one_that_does_not_fit_beside_it() -> None:
+    """The one beside it that has tasks stays, and so does the process with its batches; those at work never leave."""
+    busy = replace(
+        gpu(0, memory_mb=16_000),
+        promised=promised(small=1800, large=10_000),
+        at_work=frozenset({"small"}),
+        taken=1,
+        batch=4,
+    )
+    (place,) = planned([task("a", "other")], busy).placements
+    assert (frozenset({"small", "other"}), 4, 2800) == (place.beside, place.batch, place.memory_mb)
+    assert {"b": "cuda:0"} == where(planned([task("a", "other"), task("b", "large")], busy))
+    all_at_work = replace(busy, at_work=frozenset({"small", "large"}))
+    assert {"other": Why.MEMORY} == planned([task("a", "other")], all_at_work).waiting
+
+
+def test_a_task_joins_a_model_as_it_was_loaded() -> None:
+    """With the numbers it was loaded with where memory was short, though there would be room for better ones now."""
+    ways = [Need(("float16", "int8"), LARGE, 8), Need(("int8",), Footprint(4000, 400), 8)]
+    first = plan([task("a", "large")], [gpu(0, memory_mb=9000)], lambda *_: ways, Rules()).placements[0]
+    loaded = {"large": Promise(first.memory_mb, first.compute_types)}
+    site = replace(gpu(0), promised=loaded, at_work=frozenset({"large"}), batch=first.batch, taken=1)
+    second = plan([task("b", "large")], [site], lambda *_: ways, Rules()).placements[0]
+    assert (("int8",), 7200) == (first.compute_types, first.memory_mb)
+    assert replace(first, task_id="b") == second
+
+
+def test_a_process_that_began_when_memory_was_short_begins_anew() -> None:
+    """Once it has nothing to do, and batches would be twice as large or the numbers better; not for less."""
+    ways = [Need(("float16", "int8"), SMALL, 8), Need(("int8",), SMALL, 8)]
+    for batch, began_with, expected in ((2, ways[0], 8), (5, ways[0], 5), (5, ways[1], 8)):
+        loaded = replace(gpu(0), promised={"small": began_with.promise(batch)}, batch=batch)
+        (place,) = plan([task("a")], [loaded], lambda *_: ways, Rules()).placements
+        assert expected == place.batch
+        (joins,) = plan(
+            [task("a")], [replace(loaded, at_work=frozenset({"small"}))], lambda *_: ways, Rules()
+        ).placements
+        assert (batch, began_with.compute_types) == (joins.batch, joins.compute_types)
 
 
 def test_batches_are_smaller_where_memory_is_short() -> None:
@@ -154,178 +189,3 @@ def test_a_suspect_has_a_device_for_itself() -> None:
 def test_nothing_is_placed_without_a_device() -> None:
     """Nothing is placed without a device in service."""
     assert Plan((), {"small": Why.SERVICE}) == planned([task("a")])
-
-
-@dataclass
-class Card:
-    """A device of the machine below, and what goes on there."""
-
-    device: Device
-    others_mb: int = 0
-    in_service: bool = True
-    running: dict[str, Placement] = field(default_factory=dict)
-    loaded: dict[str, int] = field(default_factory=dict)
-    batch: int | None = None
-
-    def site(self) -> Site:
-        at_work = frozenset(place.model for place in self.running.values())
-        taken = sum(place.slots for place in self.running.values())
-        memory_mb = self.device.memory_mb or 64_000
-        return Site(self.device, memory_mb, self.others_mb, taken, dict(self.loaded), at_work, self.batch)
-
-    def take(self, place: Placement) -> None:
-        if set(self.loaded) - place.beside or self.batch != place.batch:
-            assert not self.running, "a process with tasks is ended"
-            self.loaded.clear()
-        self.loaded[place.model] = place.memory_mb
-        self.batch = place.batch
-        self.running[place.task_id] = place
-
-
-class Machine(RuleBasedStateMachine):
-    """Devices of any size, with tasks that come and end, neighbors that take memory, and cards that fall off."""
-
-    tasks = Bundle("tasks")
-    cards = Bundle("cards")
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.clock = 0.0
-        self.submitted = 0
-        self.rules = Rules(min_batch=1, max_batch=2)
-        self.fleet: list[Card] = []
-        self.waiting: list[Candidate] = []
-        self.passed_over: dict[str, float] = {}
-        self.last = Plan((), {})
-
-    @rule(target=cards, slots=st.integers(1, 4), memory_mb=st.sampled_from([0, 4000, 12_000, 24_000, 80_000]))
-    def plug_in(self, slots: int, memory_mb: int) -> Card | None:
-        if len(self.fleet) == 8 or (not memory_mb and any(card.device.is_cpu for card in self.fleet)):
-            return None
-        name = f"cuda:{len(self.fleet)}" if memory_mb else "cpu"
-        self.fleet.append(Card(Device(name, name, slots, memory_mb)))
-        return self.fleet[-1]
-
-    @rule(count=st.integers(1, 4), model=st.sampled_from([*MODELS]), priority=st.integers(1, 4), alone=st.booleans())
-    def submit(self, count: int, model: str, priority: int, alone: bool) -> None:  # noqa: FBT001 - a drawn value
-        for _ in range(count):
-            self.submitted += 1
-            self.waiting.append(Candidate(f"t{self.submitted}", model, priority, self.clock, alone=alone))
-
-    @rule(card=cards, others_mb=st.integers(0, 80_000))
-    def neighbor(self, card: Card | None, others_mb: int) -> None:
-        if card:
-            card.others_mb = others_mb
-
-    @rule(card=cards)
-    def fall_off_or_come_back(self, card: Card | None) -> None:
-        if card:
-            card.in_service = not card.in_service
-            card.running.clear()
-            card.loaded.clear()
-            card.batch = None
-
-    @rule(card=cards)
-    def end_one(self, card: Card | None) -> None:
-        if card and card.running:
-            del card.running[next(iter(card.running))]
-
-    @rule(seconds=st.sampled_from([1.0, PATIENCE_S]))
-    def look(self, seconds: float) -> None:
-        self.clock += seconds
-        before = [card.site() for card in self.fleet if card.in_service]
-        waiting = sorted(
-            (
-                replace(each, passed_over_s=self.clock - self.passed_over.get(each.model, self.clock))
-                for each in self.waiting
-            ),
-            key=lambda each: -each.priority,
-        )
-        self.last = plan(waiting, before, needs, self.rules)
-        self.check(waiting, before)
-        for place in self.last.placements:
-            next(card for card in self.fleet if card.device.id == place.device and card.in_service).take(place)
-        placed = {place.task_id for place in self.last.placements}
-        self.waiting = [each for each in self.waiting if each.task_id not in placed]
-        blocked = {model for model, why in self.last.waiting.items() if why in (Why.MEMORY, Why.TURN)}
-        self.passed_over = {model: self.passed_over.get(model, self.clock) for model in blocked}
-
-    def check(self, waiting: Sequence[Candidate], before: Sequence[Site]) -> None:
-        """Nothing is placed twice; whoever waits has a reason, and a higher priority never less than a lower one."""
-        placed = [place.task_id for place in self.last.placements]
-        assert len(placed) == len(set(placed))
-        assert {each.model for each in waiting if each.task_id not in placed} == set(self.last.waiting)
-        free = sum(site.device.slots - site.taken for site in before)
-        if any(why is Why.SLOTS for why in self.last.waiting.values()) and not any(each.alone for each in waiting):
-            assert free == len(placed)
-        for each in self.last.placements:
-            higher = [other for other in waiting if other.task_id not in placed and other.model == each.model]
-            mine = next(one for one in waiting if one.task_id == each.task_id)
-            assert not [other for other in higher if other.priority > mine.priority and not other.alone]
-
-    @invariant()
-    def no_device_has_more_than_its_slots(self) -> None:
-        for card in self.fleet:
-            assert sum(place.slots for place in card.running.values()) <= card.device.slots
-
-    def teardown(self) -> None:
-        """Once nobody takes memory from them and tasks end, every task is placed that fits on a device at all."""
-        for card in self.fleet:
-            card.others_mb = 0
-            card.in_service = True
-        able = [card.site() for card in self.fleet]
-        for _ in range(6 * len(self.waiting) + 6):
-            self.look(PATIENCE_S)
-            for card in self.fleet:
-                if card.running:
-                    del card.running[next(iter(card.running))]
-        empty = [replace(site, taken=0, promised_mb={}, at_work=frozenset(), batch=None) for site in able]
-        assert [] == [each.task_id for each in self.waiting if plan([each], empty, needs, self.rules).placements]
-
-    @invariant()
-    def no_device_has_promised_more_memory_than_it_has(self) -> None:
-        for card in self.fleet:
-            placed = [place for place in self.last.placements if place.device == card.device.id]
-            if placed and card.in_service and not card.device.is_cpu and card.loaded and card.others_mb == 0:
-                left = card.device.memory_mb - sum(card.loaded.values())
-                assert left >= self.rules.reserve_mb(card.device.memory_mb)
-
-
-TestMachine = Machine.TestCase
-TestMachine.settings = settings(max_examples=30, stateful_step_count=25, deadline=None)
-
-
-@pytest.mark.parametrize("count", [1, 2, 8])
-@given(
-    models=st.lists(st.sampled_from([*MODELS]), max_size=40),
-    memory=st.lists(st.integers(1000, 100_000), min_size=8, max_size=8),
-    others=st.lists(st.integers(0, 50_000), min_size=8, max_size=8),
-)
-def test_no_room_is_left_beside_a_waiting_task(
-    count: int, models: list[str], memory: list[int], others: list[int]
-) -> None:
-    """After plans until nobody is placed, nobody who waits fits anywhere, and no memory is overdrawn."""
-    sites = [replace(gpu(number, memory_mb=memory[number]), others_mb=others[number]) for number in range(count)]
-    waiting = [task(str(number), model) for number, model in enumerate(models)]
-    while (done := planned(waiting, *sites)).placements:
-        for place in done.placements:
-            number = next(number for number, site in enumerate(sites) if site.device.id == place.device)
-            site = sites[number]
-            promised = {**site.promised_mb, place.model: place.memory_mb}
-            sites[number] = replace(
-                site,
-                taken=site.taken + 1,
-                promised_mb=promised,
-                at_work=frozenset(promised),
-                batch=place.batch,
-            )
-        placed = where(done)
-        waiting = [each for each in waiting if each.task_id not in placed]
-    for site in sites:
-        assert site.taken <= site.device.slots
-        if site.taken:
-            left = site.device.memory_mb - site.others_mb - sum(site.promised_mb.values())
-            assert left >= Rules().reserve_mb(site.device.memory_mb)
-    for each in waiting:
-        assert not planned([each], *sites).placements
-    assert Counter(each.model for each in waiting).keys() == done.waiting.keys()
