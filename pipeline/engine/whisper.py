@@ -146,7 +146,7 @@ class Whisper:
         places = 2 * self._most_tokens
         with self.gauge.batch(len(prompts)):
             results = self._model.model.generate(
-                sound,
+                encoded,
                 [list(prompt) for prompt in prompts],
                 max_length=places,
                 suppress_tokens=self._suppressed,
