@@ -144,16 +144,15 @@ class Whisper:
         if temperature > 0:
             way = {"beam_size": 1, "num_hypotheses": BEAMS, "sampling_topk": 0, "sampling_temperature": temperature}
         places = 2 * self._most_tokens
-        with self.gauge.batch(len(prompts)):
-            results = self._model.model.generate(
-                encoded,
-                [list(prompt) for prompt in prompts],
-                max_length=places,
-                suppress_tokens=self._suppressed,
-                return_scores=True,
-                return_no_speech_prob=True,
-                **way,
-            )
+        results = self._model.model.generate(
+            encoded,
+            [list(prompt) for prompt in prompts],
+            max_length=places,
+            suppress_tokens=self._suppressed,
+            return_scores=True,
+            return_no_speech_prob=True,
+            **way,
+        )
         most = min(self._most_tokens, places + 1 - len(prompts[0]))  # CTranslate2 does not write more
         return [self._heard(result, most) for result in results]
 
