@@ -57,9 +57,6 @@ def check_protocol(request: web.Request) -> None:
     """
     if request.version not in {HttpVersion10, HttpVersion11}:
         raise InvalidBody("only HTTP/1.1 and HTTP/1.0 are spoken here")
-    hosts = len(request.headers.getall(hdrs.HOST, []))
-    if hosts > 1 or (hosts == 0 and request.version == HttpVersion11):
-        raise InvalidBody("a request has one Host header")
     if request.headers.get(hdrs.TRANSFER_ENCODING, "chunked").lower() != "chunked":
         raise InvalidBody("the only known transfer coding is 'chunked'")
 
