@@ -15,7 +15,8 @@ from pipeline.clock import Clock
 from pipeline.core.admission import NewTask
 from pipeline.core.device import Device
 from pipeline.core.memory import Footprint
-from pipeline.core.placement import Candidate, Need, Promise, Rules, Site, plan
+from pipeline.core.placement import Candidate, Need, Promise, Rules, Site
+from pipeline.core.planner import plan
 from pipeline.core.products import Artifacts, Audio, MediaFile, MediaInfo
 from pipeline.core.task import Lane, Options
 from pipeline.store import _file, _tasks

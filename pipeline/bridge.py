@@ -130,6 +130,8 @@ class Bridge:
         future.add_done_callback(lambda done: self._hop(self._pools[pool], done, on_done))
 
     def _hop(self, pool: str, done: Future[R], on_done: Callable[[R], None]) -> None:
+        if done.cancelled():  # the daemon ends, and nobody has begun it
+            return
         error = done.exception()
         if error is not None:
             self.defect(pool, error)

@@ -28,7 +28,10 @@ log = structlog.get_logger()
 
 
 class Control:
-    """Changes tasks by their owners' wish. One conditional change decides every race with the workers."""
+    """Changes tasks by their owners' wish. One conditional change decides every race with the workers.
+
+    A wish is carried out to its end, even if whoever made it hangs up: what is stored must be made known.
+    """
 
     def __init__(
         self,
@@ -64,6 +67,9 @@ class Control:
             NotFound: there is no such task.
             Conflict: it has finished.
         """
+        return await asyncio.shield(self._cancel(task_id))
+
+    async def _cancel(self, task_id: str) -> bool:
         while True:
             task = await self._get(task_id)
             if task.status is Status.CANCELLED:
@@ -89,6 +95,9 @@ class Control:
             InvalidValue: ``start`` is neither ``auto`` nor a stage.
             Conflict: it has not finished, or is completed and no stage is named, or its worker does not let go.
         """
+        await asyncio.shield(self._retry(task_id, start))
+
+    async def _retry(self, task_id: str, start: str) -> None:
         makes = self._makes_from(start)
         patient_until = time.monotonic() + self._let_go_s
         while not await self._restarted(task_id, start, makes):
@@ -117,6 +126,9 @@ class Control:
             NotFound: there is no such task.
             Conflict: it is not completed, or never had messages.
         """
+        await asyncio.shield(self._redeliver(task_id))
+
+    async def _redeliver(self, task_id: str) -> None:
         task = await self._get(task_id)
         if task.status is not Status.COMPLETED:
             raise Conflict(f"it is {task.status}")
@@ -134,6 +146,9 @@ class Control:
             NotFound: there is no such task.
             Conflict: it has not finished.
         """
+        await asyncio.shield(self._delete(task_id))
+
+    async def _delete(self, task_id: str) -> None:
         if not await self._store.delete(task_id):
             task = await self._get(task_id)
             raise Conflict(f"it is {task.status}: cancel it first")

@@ -72,6 +72,8 @@ class Dispatcher:
         self._hints: asyncio.Queue[str] = asyncio.Queue(concurrent.max_workers + concurrent.queue_size)
         self._outcomes: asyncio.Queue[tuple[Outcome, Callable[[], None]]] = asyncio.Queue()
         """What became of a task, and what gives back the room it had."""
+        self._settling: asyncio.Task[None] | None = None
+        """The settling of the latest outcome."""
         self._fetching = 0
         self._left_alone: dict[str, float] = {}
         """Hosts that asked for it, and until when, by the monotonic clock."""
@@ -91,6 +93,8 @@ class Dispatcher:
     async def settle_rest(self) -> None:
         """Settle every outcome that has come, once no worker runs any more."""
         await self._watch.stop("settle")
+        if self._settling is not None:
+            await asyncio.wait({self._settling})
         while not self._outcomes.empty():
             await self._settle(*self._outcomes.get_nowait())
 
@@ -127,7 +131,7 @@ class Dispatcher:
             timeout = min(timeout, max(0.0, until - time.monotonic()))
         if due is not None and due > now:  # one that is due already waits for a slot, and an outcome brings that
             timeout = min(timeout, due - now)
-        if self._fleet.decide_again_s is not None:
+        if self._fleet.decide_again_s is not None and self._fleet.is_undecided:
             timeout = min(timeout, self._fleet.decide_again_s)
         try:
             async with asyncio.timeout(timeout):  # not wait_for, which forgets a stop that comes with a hint
@@ -138,11 +142,12 @@ class Dispatcher:
             self._hints.get_nowait()
 
     async def _fill_fetch(self) -> None:
+        self._end_leaving_alone()
         if not self._disk_has_room():
             await self._wait_for_disk()
             return
         while self._fetching < self._fetch_slots:
-            settled = await self._store.claim(Lane.FETCH, time.time(), hosts_left_alone=self._hosts_left_alone())
+            settled = await self._store.claim(Lane.FETCH, time.time(), hosts_left_alone=list(self._left_alone))
             if settled is None:
                 return
             self._bus.record(settled, Lane.FETCH)
@@ -154,10 +159,10 @@ class Dispatcher:
     def _end_fetch(self) -> None:
         self._fetching -= 1
 
-    def _hosts_left_alone(self) -> list[str]:
+    def _end_leaving_alone(self) -> None:
+        """Forget hosts whose time is over, also while nobody can start: one of them would end every wait at once."""
         now = time.monotonic()
         self._left_alone = {host: until for host, until in self._left_alone.items() if until > now}
-        return list(self._left_alone)
 
     def _disk_has_room(self) -> bool:
         storage = self._house.settings.storage
@@ -216,7 +221,8 @@ class Dispatcher:
 
     async def _settle_on(self) -> None:
         while True:
-            await self._settle(*await self._outcomes.get())
+            self._settling = asyncio.create_task(self._settle(*await self._outcomes.get()))
+            await asyncio.shield(self._settling)  # a stop must not lose what a worker has brought
 
     async def _settle(self, outcome: Outcome, give_back: Callable[[], None]) -> None:
         give_back()
@@ -226,12 +232,16 @@ class Dispatcher:
             return
         settled = settle(task, outcome, self._route, self._retry, time.time(), random.random())  # noqa: S311 - jitter
         self._leave_host_alone(outcome, settled)
+        if settled.task.status.final:  # before anybody hears of it, who may want it again and its folder with it
+            await asyncio.to_thread(self._house.clear_work, task.id, task.artifacts)
         runs = failure_runs(settled.task, self._house.settings.wechat.language)
-        if await self._store.save(settled, expected=task.status, runs=runs):
-            self._bus.record(settled, outcome.lane)
-            if settled.cause is Cause.ADVANCED and outcome.lane in NEXT:
-                await self._announce(settled.task, NEXT[outcome.lane])
-            await self._pass_on(settled.task)
+        if not await self._store.save(settled, expected=task.status, runs=runs):  # cancelled at this very moment
+            await self._let_go(task.id, task.artifacts)
+            return
+        self._bus.record(settled, outcome.lane)
+        if settled.cause is Cause.ADVANCED and outcome.lane in NEXT:
+            await self._announce(settled.task, NEXT[outcome.lane])
+        await self._pass_on(settled.task)
 
     def _leave_host_alone(self, outcome: Outcome, settled: Settled) -> None:
         """Start no other task of a host that says it is asked too often, until this one may try again."""
@@ -259,7 +269,7 @@ class Dispatcher:
 
     async def _pass_on(self, task: Task) -> None:
         """Nudge whoever has the task next, and clean up behind it."""
-        if task.status.final or task.artifacts.transcript is not None:
+        if task.artifacts.transcript is not None:
             await asyncio.to_thread(self._house.clear_work, task.id, task.artifacts)
         self.wake_all()
 

@@ -53,8 +53,9 @@ class TranscribedError(Exception):
         Args:
             detail: what exactly was seen, for the log and, appended, for the reader; no secrets.
         """
-        super().__init__(detail)
-        self.detail = detail
+        # Half a surrogate pair, which words of others may hold, can be neither stored nor sent.
+        self.detail = detail.encode("utf-8", "replace").decode()
+        super().__init__(self.detail)
 
     @property
     def message(self) -> str:

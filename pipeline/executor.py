@@ -19,7 +19,7 @@ from pipeline.core.progress import Reading
 from pipeline.core.task import Failure, Lane, Stage, Task, Waiting
 from pipeline.core.transcript import Segment
 from pipeline.errors import DataFolderUnusable, Interrupted
-from pipeline.failures import DiskFull, GpuOutOfMemory, InternalFailure, StageFailed
+from pipeline.failures import DISK_IS_FULL, DiskFull, GpuOutOfMemory, InternalFailure, StageFailed
 from pipeline.house import House
 from pipeline.log import bind_task
 from pipeline.ports import (
@@ -117,7 +117,9 @@ class Executor:
             return WasInterrupted(unit.task.id, unit.lane)
         except StageFailed as failure:
             return _failed(unit, stage, failure)
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, OSError) and error.errno in DISK_IS_FULL:
+                return _failed(unit, stage, DiskFull(str(error)))
             log.exception("a stage raised what it should have named", stage=stage)
             return _failed(unit, stage, InternalFailure())
         return Succeeded(unit.task.id, unit.lane)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 from typing import ClassVar
 
 from pipeline.errors import TranscribedError
 
 ENDLESS = 1_000_000
 """Times that something is tried again which passes, and is not the task's fault."""
+DISK_IS_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""Error numbers of the system, for the whole disk and for what one user may have of it."""
 
 
 class StageFailed(TranscribedError):

@@ -70,9 +70,11 @@ class House:
         if not kept:
             shutil.rmtree(folder, ignore_errors=True)
             return
-        for file in folder.glob("*"):
-            if file.name not in kept:
-                file.unlink(missing_ok=True)
+        for left in folder.glob("*"):
+            if left.is_dir():  # a JavaScript runtime's, which takes this folder for its home
+                shutil.rmtree(left, ignore_errors=True)
+            elif left.name not in kept:
+                left.unlink(missing_ok=True)
 
 
 def _is_whole(file: Path, size_bytes: int) -> bool:

@@ -7,7 +7,6 @@ that dies leaves a folder without a task, which the next start sweeps away.
 from __future__ import annotations
 
 import asyncio
-import errno
 import hashlib
 import os
 import shutil
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 from pipeline.core.uploads import Upload
+from pipeline.failures import DISK_IS_FULL
 from pipeline.refusals import BodyTooLarge, InvalidValue, NoSpace
 
 R = TypeVar("R")
@@ -25,8 +25,6 @@ UPLOAD_NAME = "media"
 MEBIBYTE, GIBIBYTE = 1024**2, 1024**3
 WRITE_BYTES = MEBIBYTE
 """What has come is written in pieces of this size, so that threads are not changed for every packet."""
-
-_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 class Incoming:
@@ -105,7 +103,7 @@ class Incoming:
             while rest:
                 rest = rest[os.write(self._file, rest) :]
         except OSError as error:
-            raise NoSpace(error.strerror or "") if error.errno in _FULL else error from None
+            raise NoSpace(error.strerror or "") if error.errno in DISK_IS_FULL else error from None
         self._waiting.clear()
 
     def _check_room(self, size_bytes: int) -> None:

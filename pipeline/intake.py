@@ -19,6 +19,7 @@ from pipeline.core.share_text import first_link
 from pipeline.core.submission import Submission, work_key
 from pipeline.core.task import Options, Source, Task, first_layers
 from pipeline.core.uploads import source_of_upload
+from pipeline.failures import DiskFull
 from pipeline.incoming import UPLOAD_NAME, Incoming
 from pipeline.refusals import (
     IdempotencyConflict,
@@ -148,7 +149,7 @@ class Intake:
         """
         try:
             accepted = await self.accept(wanted, owner, key)
-        except Refusal:
+        except (Refusal, DiskFull):
             await incoming.discard()
             raise
         if accepted.task_id != incoming.task_id:

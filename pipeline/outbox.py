@@ -70,7 +70,7 @@ class Outbox:
         """By the address written to: a robot that has two names has one pace."""
         self._lanes = {robot: self._lane(robot, channel) for robot, channel in channels.items()}
         self._removed: list[str] = []
-        """Robots that were not configured when the daemon started, but have messages."""
+        """Robots that are not configured, but have messages."""
 
     def _lane(self, robot: str | None, channel: Channel) -> RobotLane:
         return RobotLane(robot, channel, self._store, self._live, self._clock, self._pace_of, self._finish_delivered)
@@ -81,7 +81,17 @@ class Outbox:
         return self._paces.setdefault(channel.address, Pace(channel.address, self._store, self._clock))
 
     async def _finish_delivered(self) -> None:
+        await self._find_removed()
         await self._finish(list(self.paused))
+
+    async def _find_removed(self) -> None:
+        """Find messages that no lane sends: a task keeps its robots, also for what is composed when one is gone."""
+        unsent = await self._store.lanes()
+        removed = [robot for robot in unsent if robot is not None and robot not in self._lanes]
+        for robot in removed:
+            if robot not in self._removed:
+                log.error("messages are kept for a robot that is not configured", robot=robot)
+        self._removed = removed
 
     @property
     def paused(self) -> dict[str, str]:
@@ -109,7 +119,7 @@ class Outbox:
 
         A paused lane is tested as well, unless it stopped in the middle of a run. Several tests are one message.
         """
-        if self.paused.get(robot) == REMOVED:
+        if robot not in self._lanes or self._lanes[robot].paused == REMOVED:
             return RobotGone(REMOVED)
         return await self._lanes[robot].test(message, wait_s)
 
@@ -123,9 +133,7 @@ class Outbox:
         doubtful = await self._store.doubt_unfinished_sends(self._clock.wall())
         if doubtful:
             log.warning("messages in doubt after a crash; they go out again", count=doubtful)
-        self._removed = [robot for robot in await self._store.lanes() if robot and robot not in self._lanes]
-        for robot in self._removed:
-            log.error("messages are kept for a robot that is not configured", robot=robot)
+        await self._find_removed()
         for lane in self._lanes.values():
             self._watch.start(_lane_name(lane.robot), lane.deliver_on())
 

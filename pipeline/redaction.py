@@ -5,6 +5,7 @@ A secret is known by the name of the field that holds it, by its shape, or becau
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -40,6 +41,8 @@ _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?i)\b(bearer\s+)[\w.~+/=-]{6,}"), r"\1***"),
     (re.compile(r"\b(tr_|sk-)[\w-]{8,}"), r"\1***"),
 )
+_MARKS = (":", "=", "bearer", "tr_", "sk-")
+"""Every shape holds one of these, in small letters; most of what is logged (ids, names, states) holds none."""
 _UNPRINTABLE = re.compile(
     "["
     "\x00-\x1f\x7f-\x9f"  # control characters: line breaks, escape sequences
@@ -48,22 +51,24 @@ _UNPRINTABLE = re.compile(
     "\ud800-\udfff"  # halves of a character, which UTF-8 cannot hold
     "]"
 )
-_hidden: dict[str, None] = {}
+_hidden: list[str] = []
+"""Longest first, or the rest of a secret that begins with another one would stay."""
 
 
 def hide(secret: str) -> None:
     """Mask this text from now on wherever it would be shown; shorter than `SHORTEST_SECRET` is not taken."""
     if len(secret) >= SHORTEST_SECRET:
-        _hidden[secret] = None
+        _hidden[:] = sorted({*_hidden, secret}, key=len, reverse=True)
 
 
 def redact(text: str) -> str:
     """Mask every secret in a text."""
-    # Longest first, or the rest of a secret that begins with another one would stay.
-    for secret in sorted(_hidden, key=len, reverse=True):
+    for secret in _hidden:
         text = text.replace(secret, MASK)
-    for shape, mask in _SHAPES:
-        text = shape.sub(mask, text)
+    small = text.lower()
+    if any(mark in small for mark in _MARKS):
+        for shape, mask in _SHAPES:
+            text = shape.sub(mask, text)
     return text
 
 
@@ -84,11 +89,18 @@ def presentable(value: object, name: str = "", depth: int = 0) -> object:
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
-    if _SECRET_NAME.search(name):
+    if _is_telling(name):
         return MASK if value else ""
+    if isinstance(value, str):
+        return _shown(value)
     if isinstance(value, Mapping | list | tuple | set | frozenset):
         return _nested(value, depth + 1) if depth < DEEPEST_VALUE else "…"
     return _shown(_text(value))
+
+
+@functools.lru_cache(maxsize=1024)
+def _is_telling(name: str) -> bool:
+    return _SECRET_NAME.search(name) is not None
 
 
 def _nested(value: Mapping[object, object] | Iterable[object], depth: int) -> object:
@@ -99,7 +111,7 @@ def _nested(value: Mapping[object, object] | Iterable[object], depth: int) -> ob
 
 def _text(value: object) -> str:
     try:
-        return str(value) if isinstance(value, str | PurePath | date | UUID | Exception) else repr(value)
+        return str(value) if isinstance(value, PurePath | date | UUID | Exception) else repr(value)
     except Exception as error:  # noqa: BLE001 - a log line must not fail because a value cannot show itself
         return f"<{type(value).__name__}: {type(error).__name__}>"
 

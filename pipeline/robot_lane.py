@@ -35,7 +35,8 @@ SLOW_WAIT_S = 60.0
 DOUBT_WAIT_S = 1.0
 """Readers may have seen a message in doubt: the sooner it comes again, the clearer that it is the same."""
 PATIENCE_S = 1800.0
-"""A run that has begun, and whose next message is refused for so long, is closed; its rest goes out later."""
+"""A run that has begun, and whose next message is refused for so long, is closed if others wait behind it; its rest
+goes out after them."""
 
 REMOVED = "it is no longer in wechat.webhook"
 """Why the lane of a robot stands still that the configuration does not name any more."""
@@ -103,6 +104,7 @@ class RobotLane:
         """Try again."""
         if self.paused is not None:
             log.info("a robot's lane goes on", robot=self.robot)
+            self._refusal = None  # meanwhile nothing was sent, so nothing was refused
         self.paused = None
         self.wake()
 
@@ -256,9 +258,9 @@ def _waiting(outgoing: Outgoing) -> MessageState:
 
 
 def _may_be_closed(outgoing: Outgoing) -> bool:
-    """Whether the run has begun, so that others wait for its end, and none of it can come twice."""
+    """Whether the run has begun, others wait for its end, and none of it can come twice."""
     numbered = outgoing.message.number is not None
-    return numbered and not outgoing.begins_run and outgoing.state is MessageState.PLANNED
+    return numbered and not outgoing.begins_run and outgoing.holds_up and outgoing.state is MessageState.PLANNED
 
 
 def _told(outgoing: Outgoing, robot: str | None) -> dict[str, object]:

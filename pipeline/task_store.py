@@ -203,7 +203,10 @@ class TaskStore(Protocol):
 
     # delivering
     async def announce(self, task_id: str, runs: Sequence[Run], now: float) -> None:
-        """Freeze notices, each dropped where its robot has unsent messages: a notice is worth nothing late."""
+        """Freeze notices, each dropped where its robot has unsent messages: a notice is worth nothing late.
+
+        Nor is it once the task has come to its end.
+        """
         ...
 
     async def lanes(self) -> dict[str | None, int]:

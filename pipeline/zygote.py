@@ -26,7 +26,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
-from pipeline.failures import StageFailed
+from pipeline.failures import DISK_IS_FULL, DiskFull, StageFailed
 from pipeline.lifeline import hold_lifeline
 
 FDS_PER_CHILD = 4
@@ -139,12 +139,18 @@ def _run(program: str) -> int:
         request = json.loads(_first_line(request_file.fileno()))
     hold_lifeline()
     try:
-        result = importlib.import_module(program).main(request, emit)
+        emit({"result": importlib.import_module(program).main(request, emit)})
     except StageFailed as failure:
-        emit({"failed": {"type": failure.type, "detail": failure.detail, "wish_s": failure.wish_s}})
-        return 0
-    emit({"result": result})
+        _emit_failure(failure)
+    except OSError as error:
+        if error.errno not in DISK_IS_FULL:
+            raise
+        _emit_failure(DiskFull())
     return 0
+
+
+def _emit_failure(failure: StageFailed) -> None:
+    emit({"failed": {"type": failure.type, "detail": failure.detail, "wish_s": failure.wish_s}})
 
 
 def _first_line(fd: int) -> bytes:

@@ -9,18 +9,17 @@ from __future__ import annotations
 import resource
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from pipeline.core.products import GROWING
 from pipeline.failures import (
     DecodeFailed,
-    DiskFull,
     DownloadTruncated,
     MediaInvalid,
     MediaNoAudio,
     MediaTooLong,
 )
-from stages._work import BYTES_PER_SAMPLE, DISK_IS_FULL, SAMPLE_RATE, make_durable
+from stages._work import BYTES_PER_SAMPLE, SAMPLE_RATE, make_durable
 
 CONTAINERS = "aac,ac3,aiff,amr,asf,avi,caf,flac,flv,matroska,mov,mp3,mpeg,mpegts,ogg,wav,w64"
 """libav's names of the containers that are opened; playlists and scripts that name other files are not among them."""
@@ -30,6 +29,10 @@ SHORT_BY = 0.05
 """A file whose sound ends earlier than this share of its declared length (and 2 s) was cut."""
 UNKNOWN_SIZE = 0x7FFF0000
 """From here on a RIFF header's size is what programs write that do not know it yet."""
+LONG_BOX, SMALLEST_BOX = 1, 8
+"""Sizes in an MP4: one that stands for a size of 64 bits behind the name, and that of a box that holds nothing."""
+MOST_BOXES = 100
+"""So many are looked at before the index, which usually is among the first five."""
 BROKEN_PACKETS = 200
 """So many packets in a row that cannot be decoded end the attempt."""
 
@@ -59,10 +62,6 @@ def main(request: dict[str, Any], emit: Emit) -> dict[str, Any]:
         raise MediaInvalid(_looks_like(media)) from None
     except av.error.FFmpegError as error:
         raise DecodeFailed(type(error).__name__) from error
-    except OSError as error:
-        if error.errno in DISK_IS_FULL:
-            raise DiskFull from None
-        raise
 
 
 def _walls() -> dict[str, str]:
@@ -70,12 +69,31 @@ def _walls() -> dict[str, str]:
 
 
 def _check_whole(path: Path) -> None:
-    """Compare a WAV or AVI with the size at its beginning, which libav forgets where the file ends earlier."""
+    """Find by the sizes in a file that it was cut, where libav forgets them or calls it invalid."""
     with path.open("rb") as file:
-        name, size = file.read(4), int.from_bytes(file.read(4), "little")
-    there = path.stat().st_size
-    if name == b"RIFF" and there < size * (1 - SHORT_BY) and size < UNKNOWN_SIZE:
-        raise DownloadTruncated(f"{there} of {size} bytes")
+        top = file.read(8)
+        there = path.stat().st_size
+        if top[:4] == b"RIFF":  # WAV or AVI
+            size = int.from_bytes(top[4:], "little")
+            if there < size * (1 - SHORT_BY) and size < UNKNOWN_SIZE:
+                raise DownloadTruncated(f"{there} of {size} bytes")
+        elif top[4:] == b"ftyp":
+            _check_boxes(file, there)
+
+
+def _check_boxes(file: BinaryIO, there: int) -> None:
+    """Find that an MP4 was cut before its index, which may lie behind the media."""
+    begin = 0
+    for _ in range(MOST_BOXES):
+        file.seek(begin)
+        size, name = int.from_bytes(file.read(4)), file.read(4)
+        if size == LONG_BOX:
+            size = int.from_bytes(file.read(8))
+        if name == b"moov" or size < SMALLEST_BOX:  # the index is there, or the file is at its end or broken
+            return
+        begin += size
+        if begin > there:
+            raise DownloadTruncated(f"{there} of {begin} bytes")
 
 
 def _decode(

@@ -12,6 +12,7 @@ from typing import Any
 
 from pipeline.core.retry import read_retry_after
 from pipeline.failures import (
+    DISK_IS_FULL,
     DiskFull,
     DownloadTruncated,
     MediaInvalid,
@@ -22,7 +23,6 @@ from pipeline.failures import (
     SourceUnsupported,
     StageFailed,
 )
-from stages._work import DISK_IS_FULL
 
 _STATUS: dict[int, type[StageFailed]] = {
     HTTPStatus.UNAUTHORIZED: SourceForbidden,

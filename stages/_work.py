@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from pathlib import Path
 
@@ -16,8 +15,6 @@ AUDIO_NAME = "audio.s16le"
 """16 kHz mono signed 16-bit little-endian samples, nothing else."""
 SAMPLE_RATE = 16_000
 BYTES_PER_SAMPLE = 2
-DISK_IS_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
-"""Error numbers of the system, for the whole disk and for what one user may have of it."""
 
 
 def make_durable(file: Path) -> None:

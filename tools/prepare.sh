@@ -29,7 +29,7 @@ provide() {
 # The tests type the README's examples.
 [ "$1" != requirements/test.txt ] || command -v curl >/dev/null || provide curl
 # Some of them build a stand-in for the library of NVIDIA's driver; where nothing can, these say that they are skipped.
-[ "$1" != requirements/test.txt ] || command -v cc >/dev/null || (provide gcc libc6-dev) || say "Going on without. 将跳过相关测试。"
+[ "$1" != requirements/test.txt ] || command -v cc >/dev/null || (provide gcc libc6-dev) || say "Without a C compiler some tests are skipped. 没有 C 编译器，将跳过部分测试。"
 # The bundled model is trained on its voices.
 [ "$1" != requirements/model.txt ] || command -v espeak-ng >/dev/null || provide espeak-ng
 

@@ -65,7 +65,7 @@ def connect(arguments: argparse.Namespace, load: LoadSettings) -> Client:
 
 
 def _local_url(settings: Settings) -> str:
-    announcement = settings.storage.dir / "daemon.json"
+    announcement = settings.storage.dir.absolute() / "daemon.json"
     said = _read(announcement)
     if said is None:
         raise _nobody_there(f"{announcement} is not there", f"没有 {announcement}")

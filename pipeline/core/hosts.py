@@ -118,6 +118,8 @@ def _to_ascii(host: str) -> str:
 
     What reads as ASCII to a lenient parser (full-width and circled characters, digits of any script) becomes that.
     """
+    if host.isascii():
+        return host.lower().removesuffix(".")
     folded = unicodedata.normalize("NFKC", host).replace("。", ".")
     folded = "".join(str(unicodedata.decimal(each)) if each.isdecimal() else each for each in folded)
     if folded.isascii():

@@ -80,6 +80,8 @@ class Outgoing:
     attempts: int
     begins_run: bool
     """Whether nothing of its run has gone out yet."""
+    holds_up: bool = False
+    """Whether other runs wait behind its own."""
     refused_s: float = 0.0
     """How long it was refused so far, while a daemon was running."""
 

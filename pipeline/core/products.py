@@ -73,12 +73,12 @@ class CleanText:
 
     paragraphs: tuple[Paragraph, ...]
     by: str
-    """``offline``, or the LLM that proofread it."""
+    """``offline``, or the LLM that proofread it; empty where nobody did, and every segment is a paragraph."""
 
     @property
     def text(self) -> str:
-        """The paragraphs, one blank line between them."""
-        return "\n\n".join(paragraph.text for paragraph in self.paragraphs)
+        """The paragraphs, one blank line between them; of segments a line each, as the layer ``raw`` has them."""
+        return ("\n\n" if self.by else "\n").join(paragraph.text for paragraph in self.paragraphs)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 
-from pipeline.core.task import Notify, Priority, Script, Task
+from pipeline.core.task import Notify, Options, Priority, Script, Task
 from pipeline.core.uploads import Upload
 
-_NOT_THE_WORK = frozenset({"title", "author", "description"})
-"""Options that name the work without changing its text or delivery."""
+_THE_WORK = tuple(option.name for option in fields(Options) if option.name not in {"title", "author", "description"})
+"""Options that change the text or its delivery; the others only name the work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,6 @@ class Submission:
 
 def work_key(task: Task) -> str:
     """The name of the work: equal for the same owner, address and options that change text or delivery."""
-    options = {name: value for name, value in asdict(task.options).items() if name not in _NOT_THE_WORK}
+    options = {name: getattr(task.options, name) for name in _THE_WORK}
     said = json.dumps([task.owner, task.source.canonical, options], sort_keys=True)
     return hashlib.sha256(said.encode()).hexdigest()

@@ -18,7 +18,8 @@ import structlog
 
 from pipeline.core.device import Device, Reading
 from pipeline.core.memory import ModelOnDevice
-from pipeline.core.placement import Candidate, Need, Placement, Plan, Promise, Rules, Site, Why, passed_over_since, plan
+from pipeline.core.placement import Candidate, Need, Placement, Plan, Promise, Rules, Site, Why
+from pipeline.core.planner import passed_over_since, plan
 from pipeline.core.service_record import ServiceRecord
 from pipeline.core.task import Task
 from pipeline.engine.device_host import Shelf

@@ -11,6 +11,7 @@ from pipeline.refusals import MethodNotAllowed, Refusal, Unauthorized
 
 COMMON_HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", "Server": "transcribed"}
 REQUEST_ID = "X-Request-Id"
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
 
 
 def answer(
@@ -54,5 +55,5 @@ def _refusal_headers(refusal: Refusal) -> dict[str, str]:
 
 def _json(body: object, status: int, headers: Mapping[str, str]) -> web.Response:
     # Half a surrogate pair has no UTF-8, and its JSON escape is an error to many who would read it.
-    encoded = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+    encoded = _ENCODER.encode(body).encode("utf-8", "replace")
     return web.Response(body=encoded, status=status, headers=headers, content_type="application/json", charset="utf-8")

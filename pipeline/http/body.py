@@ -57,9 +57,6 @@ def check_protocol(request: web.Request) -> None:
     """
     if request.version not in {HttpVersion10, HttpVersion11}:
         raise InvalidBody("only HTTP/1.1 and HTTP/1.0 are spoken here")
-    hosts = len(request.headers.getall(hdrs.HOST, []))
-    if hosts > 1 or (hosts == 0 and request.version == HttpVersion11):
-        raise InvalidBody("a request has one Host header")
     if request.headers.get(hdrs.TRANSFER_ENCODING, "chunked").lower() != "chunked":
         raise InvalidBody("the only known transfer coding is 'chunked'")
 
@@ -129,9 +126,7 @@ def parse_json(body: bytes) -> object:
         InvalidJson: it is not.
     """
     try:
-        return json.loads(
-            body.decode("utf-8"), parse_constant=_no_constant, parse_int=_integer, object_pairs_hook=_object
-        )
+        return _STRICT.decode(body.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise InvalidJson(f"not UTF-8 at byte {error.start}") from None
     except json.JSONDecodeError as error:
@@ -155,3 +150,6 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(found) < len(pairs):
         raise InvalidJson("a name occurs twice in one object")
     return found
+
+
+_STRICT = json.JSONDecoder(parse_constant=_no_constant, parse_int=_integer, object_pairs_hook=_object)

@@ -54,7 +54,7 @@ _PARAMETERS: Mapping[str, tuple[Json, str]] = {
     "q": ({"type": "string", "maxLength": 200}, "Only tasks with this in title or address, in any case of letters."),
     "since": ({"type": "string"}, "Only tasks accepted from this time on, RFC 3339 or seconds since 1970."),
     "limit": ({"type": "integer", "minimum": 1, "maximum": 200, "default": 50}, "How many tasks, at most."),
-    "cursor": ({"type": "string", "pattern": "^[0-9]{1,19}$"}, "The `next_cursor` of the page before."),
+    "cursor": ({"type": "string", "pattern": "^[1-9][0-9]{0,17}$"}, "The `next_cursor` of the page before."),
     KEY_HEADER: (
         {"type": "string", "pattern": f"^[ -~]{{1,{LONGEST_KEY}}}$"},
         "Names the request: the same again within 24 hours gets the same answer, and nothing is done.",

@@ -25,16 +25,17 @@ class Ballast:
 
     def is_needed(self) -> bool:
         """Tell whether there is no room for new work: no more than the ballast is free, or would be with it there."""
-        size_bytes = self._size_bytes()
+        free_bytes, size_bytes = self._look()
         there = size_bytes if self._path.exists() else 0
-        return self._free_bytes() + there < size_bytes + size_bytes // RESERVE
+        return free_bytes + there < size_bytes + size_bytes // RESERVE
 
     def adapt(self) -> None:
         """Lay it down where there is plenty of room, give it up where there is none."""
-        if self._free_bytes() < self._size_bytes() // RESERVE:
+        free_bytes, size_bytes = self._look()
+        if free_bytes < size_bytes // RESERVE:
             self.give_up()
-        elif self._free_bytes() >= PLENTY * self._size_bytes() and not self._path.exists():
-            self._lay_down()
+        elif free_bytes >= PLENTY * size_bytes and not self._path.exists():
+            self._lay_down(size_bytes)
 
     def give_up(self) -> bool:
         """Free its space; False if it was given up before."""
@@ -44,18 +45,17 @@ class Ballast:
             return False
         return True
 
-    def _lay_down(self) -> None:
+    def _lay_down(self, size_bytes: int) -> None:
         descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            os.posix_fallocate(descriptor, 0, self._size_bytes())
+            os.posix_fallocate(descriptor, 0, size_bytes)
         except OSError:  # somebody else took the room
             with suppress(FileNotFoundError):
                 self._path.unlink()
         finally:
             os.close(descriptor)
 
-    def _size_bytes(self) -> int:
-        return min(LARGEST_BYTES, shutil.disk_usage(self._path.parent).total // SHARE)
-
-    def _free_bytes(self) -> int:
-        return shutil.disk_usage(self._path.parent).free
+    def _look(self) -> tuple[int, int]:
+        """Tell how much of the disk is free, and how large the ballast is on it."""
+        disk = shutil.disk_usage(self._path.parent)
+        return disk.free, min(LARGEST_BYTES, disk.total // SHARE)

@@ -120,7 +120,7 @@ def prepare(conn: sqlite3.Connection, path: Path, migrations: Sequence[str] = MI
         _use_journal(conn, path)
         _migrate(conn, path, migrations)
         conn.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
-        # What a savepoint may have to take back is small. In a file it could outlive a kill, and fail on a full disk.
+        # What a statement may have to take back is small. In a file it could outlive a kill, and fail on a full disk.
         conn.execute("PRAGMA temp_store = MEMORY")
 
 

@@ -54,7 +54,9 @@ def close_run(conn: sqlite3.Connection, message_id: int, continuation: Message, 
 
 
 def announce(conn: sqlite3.Connection, task_id: str, runs: Sequence[Run], now: float) -> None:
-    """Freeze notices for robots that have nothing else to send."""
+    """Freeze notices for robots that have nothing else to send, unless the task has come to its end meanwhile."""
+    if conn.execute(SQL["is_unfinished"], {"id": task_id}).fetchone() is None:
+        return
     busy = set(lanes(conn))
     plan(conn, task_id, [run for run in runs if run.robot not in busy], now)
 

@@ -198,8 +198,16 @@ def _message_of(row: sqlite3.Row) -> Message:
 
 def outgoing_of(row: sqlite3.Row) -> Outgoing:
     """Read the message at the head of a lane."""
-    state, begins_run = MessageState(row["state"]), bool(row["begins_run"])
-    return Outgoing(row["id"], row["task_id"], _message_of(row), state, row["attempts"], begins_run, row["refused_s"])
+    return Outgoing(
+        row["id"],
+        row["task_id"],
+        _message_of(row),
+        MessageState(row["state"]),
+        row["attempts"],
+        begins_run=bool(row["begins_run"]),
+        holds_up=bool(row["holds_up"]),
+        refused_s=row["refused_s"],
+    )
 
 
 def message_row_of(row: sqlite3.Row) -> MessageRow:

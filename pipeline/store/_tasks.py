@@ -209,7 +209,7 @@ def restart(
         conn.execute(SQL["drop_segments"], {"id": task.id})
         conn.execute(SQL["drop_transcript"], {"id": task.id})
     _wait_again(conn, task)
-    _begin_percent_again(conn, route, task)
+    _begin_again(conn, route, task)
     return True
 
 
@@ -227,13 +227,13 @@ def send_again(conn: sqlite3.Connection, route: Route, settled: Settled, *, expe
     if not _update(conn, task, expected=expected, running_boot=None):
         return False
     _outbox.copy_latest_runs(conn, task.id, task.updated_at)
-    _begin_percent_again(conn, route, task)
+    _begin_again(conn, route, task)
     return True
 
 
-def _begin_percent_again(conn: sqlite3.Connection, route: Route, task: Task) -> None:
-    """Take back the 100 percent of a task that was completed; any other goes on from where it was."""
-    conn.execute(SQL["begin_percent_again"], {"id": task.id})
+def _begin_again(conn: sqlite3.Connection, route: Route, task: Task) -> None:
+    """List a task again; one that was completed begins at 0 percent, any other goes on from where it was."""
+    conn.execute(SQL["begin_again"], {"id": task.id})
     place(conn, route, task.id)
 
 

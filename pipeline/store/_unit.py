@@ -1,9 +1,10 @@
 """Units of work: many small transactions made durable together, on the connection's own thread.
 
 A unit is one function ``(connection) -> result``. All units that wait when the thread comes round run in
-one ``BEGIN IMMEDIATE … COMMIT``, each in a savepoint of its own, so that one ``fsync`` and one hop between
-threads serve up to 64 callers. The hops are what costs: one await per statement is about 14 times slower
-than this, with or without a shared commit.
+one ``BEGIN IMMEDIATE … COMMIT``, so that one ``fsync`` and one hop between threads serve up to 64 callers.
+The hops are what costs: one await per statement is about 14 times slower than this, with or without a shared
+commit. If a unit raises, all of them are taken back and each runs again, alone: a unit changes nothing but the
+database.
 """
 
 from __future__ import annotations
@@ -174,42 +175,30 @@ def _connection_class(waiting: deque[_Unit]) -> type[sqlite3.Connection]:
 
 
 def _run_writes(conn: sqlite3.Connection, units: Sequence[_Unit]) -> None:
-    """Make all units durable with one commit; if that fails, none of them happened."""
+    """Make all units durable with one commit; if that fails none of them has happened, and each is tried alone."""
     if not units:
         return
     try:
         conn.execute("BEGIN IMMEDIATE")
         for unit in units:
-            _run_in_savepoint(conn, unit)
+            unit.result = unit.work(conn)
         conn.execute("COMMIT")
-    except BaseException as error:  # noqa: BLE001 - whatever it is, it is the answer every caller waits for
-        for unit in units:
-            unit.error = error
+    except BaseException as error:  # noqa: BLE001 - whatever it is, it is the answer that is waited for
         if conn.in_transaction:
             with suppress(sqlite3.Error):  # SQLite gave the transaction up by itself
                 conn.execute("ROLLBACK")
-        if len(units) > 1 and _is_full(error):
-            for unit in units:  # what is small may still find its room
-                unit.error = None
+        if len(units) > 1 and not _is_busy(error):  # what harms one, or is too large, need not harm the others
+            for unit in units:
                 _run_writes(conn, [unit])
             return
+        for unit in units:
+            unit.error = error
     _hand_out(units)
 
 
-def _is_full(error: BaseException) -> bool:
-    return getattr(error, "sqlite_errorcode", 0) & PRIMARY_CODE == sqlite3.SQLITE_FULL
-
-
-def _run_in_savepoint(conn: sqlite3.Connection, unit: _Unit) -> None:
-    conn.execute("SAVEPOINT unit")
-    try:
-        unit.result = unit.work(conn)
-    except Exception as error:
-        if not conn.in_transaction:  # SQLite rolled everything back: the whole batch has failed
-            raise
-        unit.error = error
-        conn.execute("ROLLBACK TO unit")
-    conn.execute("RELEASE unit")
+def _is_busy(error: BaseException) -> bool:
+    """Whether another program holds the database: each unit alone would wait for it in vain, one after the other."""
+    return getattr(error, "sqlite_errorcode", 0) & PRIMARY_CODE in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
 def _run_reads(conn: sqlite3.Connection, units: Sequence[_Unit]) -> None:

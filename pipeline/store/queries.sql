@@ -38,8 +38,7 @@ SELECT id, status FROM task
  ORDER BY number DESC LIMIT 1;
 
 -- name: count_unfinished
-SELECT count(*) FROM task
- WHERE sequence IS NULL AND status IN ('pending', 'processing', 'retrying');
+SELECT count FROM unfinished;
 
 -- name: recall_request
 SELECT body, accepted FROM request_key WHERE owner = :owner AND key = :key AND made_at > steady() - :life_s;
@@ -129,7 +128,6 @@ UPDATE task
    SET status = :status, stage = :stage, waiting_for = :waiting_for, attempt = :attempt,
        not_before = steady() + (:not_before - :updated_at), layers = :layers, warnings = :warnings, failure = :failure, faults = :faults, blame = :blame,
        started_at = :started_at, updated_at = :updated_at, finished_at = :finished_at,
-       listed = listed OR :finished_at IS NULL,
        running_boot = :running_boot, at_work = 0,
        percent = CASE WHEN :status = 'completed' THEN 100.0 ELSE percent END
  WHERE id = :id AND status = :expected;
@@ -195,8 +193,9 @@ DELETE FROM segment WHERE task_id = :id;
 -- name: drop_transcript
 UPDATE task SET sequence = NULL, heard_language = NULL WHERE id = :id;
 
--- name: begin_percent_again
-UPDATE task SET percent = CASE WHEN percent < 100 THEN percent ELSE 0 END, reading = NULL WHERE id = :id;
+-- name: begin_again
+UPDATE task SET percent = CASE WHEN percent < 100 THEN percent ELSE 0 END, reading = NULL, listed = 1
+ WHERE id = :id;
 
 -- name: place
 UPDATE task
@@ -236,6 +235,9 @@ UPDATE task SET percent = max(percent, :percent), reading = :reading, updated_at
 
 ---------------------------------------------------------------------------------------------------
 -- Delivering
+
+-- name: is_unfinished
+SELECT 1 FROM task WHERE id = :id AND status IN ('pending', 'processing', 'retrying');
 
 -- name: insert_run
 INSERT INTO run (task_id, robot, made_at) VALUES (:task_id, :robot, :now) RETURNING id;
@@ -297,7 +299,10 @@ SELECT robot, count(*) AS unsent FROM message
 -- name: next_message
 SELECT message.*, run.task_id,
        NOT EXISTS (SELECT 1 FROM message AS other WHERE other.run_id = run.id AND other.state <> 'planned')
-       AS begins_run
+       AS begins_run,
+       EXISTS (SELECT 1 FROM message AS other
+                WHERE other.robot IS :robot AND other.state IN ('planned', 'sending', 'in_doubt')
+                  AND other.run_id > message.run_id) AS holds_up
   FROM message JOIN run ON run.id = message.run_id
  WHERE message.robot IS :robot AND message.state IN ('planned', 'sending', 'in_doubt')
  ORDER BY message.run_id, message.id LIMIT 1;

@@ -90,7 +90,7 @@ class WecomRobot:
         # The second half of the total is left for the answer, so running out of it means that writing began.
         self._timeout = aiohttp.ClientTimeout(total=2 * timeout_s, connect=timeout_s, sock_read=timeout_s)
         self._upload: _Upload | None = None
-        """The latest file; one that was put off after its upload is not uploaded again."""
+        """The file that is on its way; one that was put off after its upload is not uploaded again."""
 
     async def send(self, message: Message) -> Receipt:
         """Send one message exactly as it is frozen, and say what became of it."""
@@ -119,6 +119,9 @@ class WecomRobot:
             upload.times += 1
         shown = await self._show("file", {"media_id": upload.media_id})
         match shown.receipt:
+            case Sent():
+                self._upload = None  # its id does not live long, and the same file may be sent again one day
+                return Sent()
             case Refused(why) if shown.said["errcode"] == _MEDIA_GONE and upload.times < _MOST_UPLOADS:
                 upload.media_id = None
                 return TryLater(_UPLOAD_WAIT_S, why)

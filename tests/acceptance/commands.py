@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import signal
@@ -15,6 +16,8 @@ from typing import Self
 from tests.daemon import ROOT, Daemon
 from tests.fakes.server import Record
 
+FINE, FAILED, USAGE, DATA_FOLDER = 0, 1, 2, 3
+"""What the commands end with."""
 TIMEOUT_S = 60.0
 _PROGRAM = [sys.executable, str(ROOT / "run_daemon.py")]
 
@@ -32,6 +35,14 @@ def run_daemon(
 def at(daemon: Daemon, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a command with a daemon's configuration, as its owner would."""
     return run_daemon(command, "--config", daemon.config, *arguments)
+
+
+def findings(config: Path) -> tuple[int, Mapping[str, Mapping[str, str]]]:
+    """Have ``doctor`` look, and return its exit code and what it found, by name."""
+    done = run_daemon("doctor", "--json", "--config", config)
+    said = json.loads(done.stdout)
+    assert said["fine"] == (done.returncode == FINE)
+    return done.returncode, {finding["name"]: finding for finding in said["findings"]}
 
 
 class Terminal:

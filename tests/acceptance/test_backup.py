@@ -7,13 +7,12 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from tests.acceptance.commands import run_daemon
+from tests.acceptance.commands import DATA_FOLDER, FAILED, FINE, run_daemon
 from tests.acceptance.conftest import Start
 from tests.acceptance.videos import serve_story
 from tests.daemon import Client, Daemon
 from tests.fakes.site import Site
 
-FINE, FAILED, DATA_FOLDER = 0, 1, 3
 BACKUPS, SUBMITS = 5, 200
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.acceptance.commands import DATA_FOLDER
 from tests.acceptance.conftest import Start
 from tests.acceptance.logbook import said
 from tests.acceptance.videos import check_texts, serve_story
@@ -19,7 +20,6 @@ from tests.fakes.site import Site
 from tests.fakes.wecom import Fault, WeCom
 
 DISK_BYTES = 64 * 1024 * 1024
-DATA_FOLDER = 3
 ENDS_WITHIN_S = 30
 
 

@@ -11,11 +11,9 @@ from typing import Any
 import pytest
 
 from pipeline import __version__
-from tests.acceptance.commands import run_daemon
+from tests.acceptance.commands import DATA_FOLDER, FINE, USAGE, run_daemon
 from tests.acceptance.conftest import Start
 from tests.daemon import Client
-
-FINE, USAGE, DATA_FOLDER = 0, 2, 3
 
 
 def config(folder: Path, **sections: dict[str, Any]) -> Path:

@@ -22,6 +22,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from pipeline.core.lifecycle import Succeeded
 from pipeline.core.task import Status
 from pipeline.ports import (
     InDoubt,
@@ -203,6 +204,18 @@ class Machine(RuleBasedStateMachine):
     def fail(self, which: int, *, retries: int, times_out: bool) -> None:
         if (hand := self._hand(which)) is not None:
             self.life.fail(hand, retries=retries, times_out=times_out)
+
+    @rule(which=Which)
+    def cancel_as_a_worker_comes_back(self, which: int) -> None:
+        """A task that is cancelled while the outcome of its work is stored has ended, and nobody has it in hand."""
+        if (hand := self._hand(which)) is not None:
+            self._do(self._cancel_and_bring_back(hand))
+            self.tasks[hand.task.id].status = Status.CANCELLED
+
+    async def _cancel_and_bring_back(self, hand: Hand) -> None:
+        cancelling = asyncio.create_task(self.life.control.cancel(hand.task.id))
+        self.life.bring_back(hand, Succeeded(hand.task.id, hand.lane))
+        await cancelling
 
     # -- robots
 

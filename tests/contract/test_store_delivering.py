@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.core.lifecycle import Delivery, finish
+from pipeline.core.lifecycle import Delivery, cancel, finish
 from pipeline.core.messages import Kind, Message, MessageRow, MessageState, Outgoing, Run, Write
 from pipeline.core.moment import Moment
 from pipeline.task_store import TaskStore
@@ -93,6 +93,16 @@ async def test_run_begins_with_its_first_message(store: TaskStore) -> None:
     second = await store.next_message(None)
     assert second
     assert ("two", False) == (second.message.text, second.begins_run)
+
+
+async def test_run_holds_up_those_behind_it_at_its_robot(store: TaskStore) -> None:
+    """A message tells whether other runs of its robot wait for the end of its own."""
+    await compose(store, "a", run("a1", "a2", robot="x"), run("a3", robot="y"))
+    assert not (await head(store, "x")).holds_up
+    await compose(store, "b", run("b1", robot="x"))
+    assert [True, False] == [(await head(store, robot)).holds_up for robot in "xy"]
+    assert ["a1", "a2"] == [await bring_to_rest(store, "x") for _ in "12"]
+    assert not (await head(store, "x")).holds_up
 
 
 async def test_message_in_doubt_stays_at_the_head(store: TaskStore) -> None:
@@ -207,6 +217,18 @@ async def test_notice_is_dropped_where_its_robot_has_unsent_messages(store: Task
     await add(store, "told")
     await store.announce("told", [run("late", robot="busy"), run("news", robot="idle"), run("inbox")], NOW)
     assert ["news", "inbox"] == [row.message.text for row in await store.messages("told")]
+
+
+async def test_notice_of_a_task_that_has_ended_is_dropped(store: TaskStore) -> None:
+    """Nothing is announced of a task that was cancelled, or deleted, while the notice was on its way."""
+    await add(store, "ended")
+    task = await store.get("ended")
+    assert task
+    assert await store.end(cancel(task, NOW), expected=task.status, closing=CONTINUED)
+    for gone in (False, True):
+        assert not gone or await store.delete("ended")
+        await store.announce("ended", [run("news")], NOW)
+        assert [] == await store.messages("ended")
 
 
 async def test_completed_task_warns_of_held_messages_as_long_as_there_are_some(store: TaskStore) -> None:

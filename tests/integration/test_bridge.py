@@ -198,6 +198,21 @@ async def test_a_defect_in_a_pool_is_told(bridge: Bridge, defects: Defects) -> N
     assert "p: ZeroDivisionError" == await defects.next()
 
 
+async def test_work_that_nobody_has_begun_is_dropped_quietly(bridge: Bridge, caplog: pytest.LogCaptureFixture) -> None:
+    """Work that waits for a thread when its pool ends is not begun, and leaves no word in the log."""
+    pool, begun, let_go = bridge.pool("p", 1), threading.Event(), threading.Event()
+    done: list[object] = []
+    bridge.submit(pool, lambda: (begun.set(), let_go.wait()), done.append)
+    bridge.submit(pool, lambda: done.append("begun"), done.append)
+    await asyncio.to_thread(begun.wait, WITHIN_S)
+    pool.shutdown(wait=False, cancel_futures=True)
+    let_go.set()
+    await bridge.join()
+    await asyncio.sleep(0)
+    complaints = [record for record in caplog.records if record.name == "concurrent.futures"]
+    assert ([(None, True)], []) == (done, complaints)
+
+
 def test_a_raised_signal_calls_back_once_also_those_who_come_late() -> None:
     """A raised signal calls back once, also those who come late, and not those who took it back."""
     signal, calls = StopSignal(), []

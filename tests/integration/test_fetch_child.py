@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from pipeline.child import Zygote
 from pipeline.errors import Interrupted
 from pipeline.failures import (
+    DiskFull,
     DownloadTooLarge,
     DownloadTruncated,
     LiveNotSupported,
@@ -25,10 +27,11 @@ from pipeline.failures import (
     SourceUnsupported,
     StageFailed,
 )
+from tests.disk import Disk
 from tests.fakes import media, pages
 from tests.fakes.server import running
 from tests.fakes.site import Reply, Site, page
-from tests.integration.children import Children
+from tests.integration.children import LIMIT_BYTES, Children
 
 SPOKEN = media.compose(media.story(0, 2))
 WAV = media.wav(SPOKEN)
@@ -152,6 +155,14 @@ def test_each_fault_of_a_page_has_its_name(
     with pytest.raises(error) as caught:
         children.fetch("resolve", site.serve("/fault", reply))
     assert detail in caught.value.detail
+
+
+def test_a_full_disk_has_its_name(site: Site, zygote: Zygote, tmp_path: Path) -> None:
+    """A child that finds no room for its file says so: it is neither the site's fault nor the task's."""
+    with Disk(tmp_path / "disk", LIMIT_BYTES) as disk:
+        disk.fill()
+        with pytest.raises(DiskFull):
+            Children(zygote, disk.folder).fetch("resolve", site.serve("/a.wav", WHOLE))
 
 
 # -- download -----------------------------------------------------------------------------------

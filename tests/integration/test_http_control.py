@@ -65,6 +65,20 @@ async def test_a_wait_ends_when_the_task_is_cancelled(api: Api) -> None:
     assert "cancelled" == (await waiting).data["status"]
 
 
+async def test_a_wish_outlives_who_made_it(api: Api) -> None:
+    """What somebody wants who hangs up at that moment is done whole: the task ends, and whoever has work is woken."""
+    for turns in range(1, 8):
+        task_id = await api.submitted(url=f"https://site.example.com/{turns}")
+        api.hints.clear()
+        with api.bus.watch(task_id) as watch:
+            wish = asyncio.create_task(api.deps.control.cancel(task_id))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            wish.cancel()
+            assert await watch.final(SOON_S)
+        assert ("cancelled", [""]) == ((await state(api, task_id))["status"], api.hints)
+
+
 async def test_a_product_that_comes_after_the_cancel_is_not_kept(api: Api) -> None:
     """A product that comes after the cancel is not kept."""
     life = await Life(api, await api.submitted()).claimed()

@@ -15,6 +15,7 @@ import pytest
 
 from pipeline.core.products import Artifacts, MediaFile
 from pipeline.core.task import Priority
+from tests.disk import Disk
 from tests.integration.api import SOON_S, TOKEN, Answer, Api, running
 
 CONTENT = bytes(range(256)) * 4000
@@ -223,6 +224,17 @@ async def test_disk_keeps_its_floor(tmp_path: Path) -> None:
         refused = await upload(api)
         assert (503, "disk_full") == (refused.status, refused.error["type"])
         await check_nothing_left(api)
+
+
+async def test_full_disk_keeps_no_file(tmp_path: Path) -> None:
+    """A file for whose task there is no room any more is refused and gone: it would fill the disk until a restart."""
+    with Disk(tmp_path / "disk", 16 * MIB) as disk:
+        async with running(disk.folder, storage={"dir": str(disk.folder), "min_free_gb": 0}) as api:
+            disk.fill(left_bytes=64 * 1024)
+            refused = await upload(api, b"short")
+            assert (503, "disk_full") == (refused.status, refused.error["type"])
+            await check_nothing_left(api)
+            disk.clear()
 
 
 async def test_full_queue_keeps_no_file(tmp_path: Path) -> None:

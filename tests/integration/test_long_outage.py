@@ -10,7 +10,8 @@ from pipeline.core.lifecycle import cancel
 from pipeline.core.messages import Kind, MessageState
 from pipeline.core.notices import cancelled_notice
 from pipeline.outbox import LaneView
-from pipeline.ports import InDoubt, Receipt, Sent, TryLater
+from pipeline.ports import InDoubt, Receipt, RobotGone, Sent, TryLater
+from pipeline.robot_lane import PATIENCE_S
 from pipeline.store.sqlite import SqliteStore
 from tests.contract.examples import NOW, compose, run
 from tests.integration.delivery import outbox, states, without_repeats
@@ -81,6 +82,29 @@ async def test_a_run_that_has_not_begun_keeps_its_place(store: SqliteStore) -> N
     channel = ScriptedChannel(*[TOO_OFTEN] * HALF_AN_HOUR)
     async with outbox(store, hurried(SPEED), r=channel) as (_, finished):
         await finished.until(lambda tasks: len(tasks) == 2)
+    assert ["a1", "a2", "b1"] == without_repeats(channel.seen)
+
+
+async def test_a_run_behind_which_nobody_waits_keeps_its_place(store: SqliteStore) -> None:
+    """Where nobody waits there is nobody to give way to, and readers are not told that nothing comes."""
+    await compose(store, "a", run("a1", "a2", robot="r"))
+    channel = ScriptedChannel(Sent(), *[TOO_OFTEN] * HALF_AN_HOUR)
+    async with outbox(store, hurried(SPEED), r=channel) as (_, finished):
+        await finished.until(bool)
+    assert ["a1", "a2"] == without_repeats(channel.seen)
+
+
+async def test_nothing_is_refused_during_a_pause(store: SqliteStore) -> None:
+    """A run whose robot was gone for long is not closed at the first refusal after that."""
+    await compose(store, "a", run("a1", "a2", robot="r"))
+    await compose(store, "b", run("b1", robot="r"))
+    clock = hurried(SPEED)
+    channel = ScriptedChannel(Sent(), BUSY, RobotGone("gone"), BUSY)
+    async with outbox(store, clock, r=channel) as (made, finished):
+        await finished.until(lambda tasks: len(tasks) == 2)
+        await clock.sleep(PATIENCE_S)
+        made.resume("r")
+        await channel.until(6)
     assert ["a1", "a2", "b1"] == without_repeats(channel.seen)
 
 

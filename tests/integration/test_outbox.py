@@ -117,6 +117,16 @@ async def test_messages_of_a_robot_no_longer_configured_are_kept(store: SqliteSt
         assert ["former"] == list(made.paused)
 
 
+async def test_messages_composed_for_a_robot_no_longer_configured_are_kept(store: SqliteStore) -> None:
+    """A robot that had nothing to send when it was removed is as visible, once something is composed for it."""
+    async with outbox(store, r=ScriptedChannel()) as (made, finished):
+        await compose(store, "late", run("1", robot="former"))
+        made.wake()
+        assert {"late": True} == await finished.until(bool)
+        assert {"former": REMOVED} == made.paused
+        assert LaneView("former", 1, paused=True, why=REMOVED) in await made.robots()
+
+
 # ---------------------------------------------------------------------------------------------
 # Tests of a robot, and lanes that go on
 # ---------------------------------------------------------------------------------------------

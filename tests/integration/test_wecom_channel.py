@@ -201,6 +201,14 @@ async def test_file_that_is_not_known_is_uploaded_once_more(wecom: WeCom, channe
     assert 4 == len(robot.uploads)
 
 
+async def test_file_that_is_sent_again_is_uploaded_anew(wecom: WeCom, channel: WecomRobot) -> None:
+    """A file that was sent and is to be sent again, some day, does not count on an id that lives for three days."""
+    robot = wecom.robot(KEY)
+    for sent in range(3):
+        assert Sent() == await channel.send(FILE)
+        assert sent + 1 == len(robot.uploads)
+
+
 async def test_upload_without_an_id_is_made_again(session: aiohttp.ClientSession) -> None:
     """An upload that is accepted without an id cannot be shown; it may go better the next time."""
 

@@ -51,11 +51,11 @@ def test_script_is_made_uniform(script: Script, language: str, heard: str, expec
 
 
 def test_without_proofreading_segments_stay_as_heard() -> None:
-    """Where nobody asked for it, each segment is a paragraph in the wanted script, and no layer is made."""
+    """Where nobody asked for it, each segment is a line in the wanted script, and no layer is made."""
     made = Proofread().run(Context(task=asking(proofread=False), heard=(*HEARD, Segment(3, 7.0, 8.0, " "))), KNOWN)
     assert ["后台软体", "很好用", "再见"] == texts(made)
     assert isinstance(made.product, CleanText)
-    assert ("", None) == (made.product.by, made.layer)
+    assert ("", None, "后台软体\n很好用\n再见") == (made.product.by, made.layer, made.product.text)
 
 
 def test_nothing_heard_is_nothing_to_proofread() -> None:
