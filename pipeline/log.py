@@ -1,7 +1,7 @@
 """The log: JSON lines in a rotating file, readable lines on the console, and no secret in either.
 
 Callers use ``structlog.get_logger()``; loggers of other libraries take the same way. A line is made safe
-(see `pipeline.redaction`) before it is written, never when it is read.
+(see `pipeline.redaction`) before it is written, never when it is read, and only once, however many write it.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
+from functools import partial
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import Any, Protocol, TextIO
+from typing import Any, Protocol, TextIO, cast
 
 import structlog
-from structlog.contextvars import bound_contextvars, merge_contextvars
-from structlog.processors import ExceptionRenderer
-from structlog.stdlib import BoundLogger, LoggerFactory, ProcessorFormatter, filter_by_level
+from structlog.contextvars import bound_contextvars, get_contextvars, merge_contextvars
+from structlog.stdlib import BoundLogger, LoggerFactory, filter_by_level
 from structlog.tracebacks import ExceptionDictTransformer
-from structlog.typing import EventDict, ExceptionTransformer, Processor, WrappedLogger
+from structlog.typing import EventDict, WrappedLogger
 
 from pipeline.redaction import presentable, printable
 
@@ -77,7 +77,7 @@ def set_up(settings: LogPlan, *, console: bool) -> None:
     if console:
         handlers.append(_Console(sys.stderr))
     structlog.configure(
-        processors=[filter_by_level, merge_contextvars, ProcessorFormatter.wrap_for_formatter],
+        processors=[filter_by_level, merge_contextvars, _as_record],
         logger_factory=LoggerFactory(),
         wrapper_class=BoundLogger,
         cache_logger_on_first_use=True,
@@ -128,7 +128,7 @@ class _JsonLines(RotatingFileHandler):
 
     def __init__(self, file: Path, max_mb: int, backups: int) -> None:
         super().__init__(file, maxBytes=max_mb * 1024 * 1024, backupCount=backups, encoding="utf-8")
-        self.setFormatter(_formatter(ExceptionDictTransformer(show_locals=False), _as_json))
+        self.setFormatter(_Formatter(ExceptionDictTransformer(show_locals=False), _as_json))
         self._said: set[type[BaseException] | None] = set()
 
     def _open(self) -> Any:  # noqa: ANN401 - the library's own type is not public
@@ -153,7 +153,7 @@ class _Console(logging.StreamHandler[TextIO]):
     def __init__(self, stream: TextIO) -> None:
         super().__init__(stream)
         colored = stream.isatty() and "NO_COLOR" not in os.environ
-        self.setFormatter(_formatter(_traceback_text, _as_readable(colored)))
+        self.setFormatter(_Formatter(_traceback_text, partial(readable, colored=colored)))
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - named by the library
         """Keep silent: nobody reads the console any more, and the file has the line."""
@@ -170,41 +170,55 @@ def _open_private(path: str, flags: int) -> int:
 # ---------------------------------------------------------------------------------------------
 
 
-def _formatter(exceptions: ExceptionTransformer, render: Processor) -> ProcessorFormatter:
-    return ProcessorFormatter(
-        foreign_pre_chain=[merge_contextvars],
-        processors=[_with_fixed_fields, ExceptionRenderer(exceptions), _made_presentable, render],
-    )
+def _as_record(_logger: WrappedLogger, _method: str, event: EventDict) -> tuple[tuple[object], dict[str, Any]]:
+    """Hand a line of ours to the logger: its text, its exception, and all its fields as one attribute of the record."""
+    exc_info = event.pop("exc_info", None)
+    return (event.pop("event", ""),), {"exc_info": exc_info, "extra": {"own_fields": event}}
 
 
-def _with_fixed_fields(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Begin with ``ts``, ``level`` and ``event``, then the bound context, last the logger's name."""
-    record: logging.LogRecord = event.pop("_record")
-    del event["_from_structlog"]
+def _said(record: logging.LogRecord) -> Mapping[str, Any]:
+    """Make what a record says safe to show, but for its exception: ``ts``, ``level``, ``event``, fields, logger.
+
+    It is kept with the record for the next handler, as the library keeps the text of an exception. Another library's
+    record has no fields of its own, only the bound context.
+    """
+    if (known := getattr(record, "already_said", None)) is not None:
+        return cast("Mapping[str, Any]", known)
     time = datetime.fromtimestamp(record.created, UTC)
-    fixed = {
+    said = {
         "ts": time.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "level": record.levelname.lower(),
-        "event": event.pop("event", ""),
+        "event": presentable(record.getMessage()),
     }
-    return fixed | {name: value for name, value in event.items() if name not in fixed} | {"logger": record.name}
+    for name, value in (getattr(record, "own_fields", None) or get_contextvars()).items():
+        said.setdefault(name, presentable(value, name))
+    said["logger"] = record.name
+    record.already_said = said
+    return said
 
 
-def _traceback_text(exc_info: Any) -> str:  # noqa: ANN401 - structlog hands over its own alias
+class _Formatter(logging.Formatter):
+    """Writes what a record says, and its exception."""
+
+    def __init__(self, exceptions: Callable[[Any], object], write: Callable[[Mapping[str, Any]], str]) -> None:
+        super().__init__()
+        self._exceptions = exceptions
+        self._write = write
+
+    def format(self, record: logging.LogRecord) -> str:
+        said = _said(record)
+        if record.exc_info and record.exc_info[0] is not None:
+            said = {**said, "exception": presentable(self._exceptions(record.exc_info))}
+        return self._write(said)
+
+
+def _traceback_text(exc_info: Any) -> str:  # noqa: ANN401 - the library's own alias is not public
     return "".join(traceback.format_exception(*exc_info))
 
 
-def _made_presentable(_logger: WrappedLogger, _method: str, event: EventDict) -> Mapping[str, Any]:
-    return {name: presentable(value, name) for name, value in event.items()}
-
-
-def _as_json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
+def _as_json(said: Mapping[str, Any]) -> str:
     # JSON escapes only some of the characters that must not reach a terminal raw; the escape has its form.
-    return printable(_ENCODER.encode(event))
-
-
-def _as_readable(colored: bool) -> Processor:  # noqa: FBT001 - whether it is, is all there is to say
-    return lambda _logger, _method, event: readable(event, colored=colored)
+    return printable(_ENCODER.encode(said))
 
 
 def readable(event: Mapping[str, Any], *, colored: bool) -> str:
