@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pipeline.core.products import Artifacts, Audio
-from pipeline.failures import DecodeFailed, DecodeTimeout, DownloadTruncated
+from pipeline.failures import DecodeFailed, DecodeTimeout, DownloadTruncated, MediaInvalid
 from pipeline.ports import ChildDied, ChildTimeout, StageContext
 from stages._work import AUDIO_NAME
 
@@ -50,7 +50,9 @@ def decode(
         found = ctx.run_child(
             "stages._decode_child", request, on_line, timeout_s=limit_s, stall_s=STALL_S, may_finish=may_finish
         )
-    except DownloadTruncated:
+    except DownloadTruncated as cut:
+        if ctx.task.source.uploaded_name is not None:  # there is nowhere to fetch the rest from
+            raise MediaInvalid(f"it was cut off: {cut.detail}") from None
         media.unlink(missing_ok=True)  # or the next attempt would find it and take it for complete
         raise
     except ChildTimeout as timeout:

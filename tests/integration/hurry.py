@@ -9,8 +9,6 @@ import time
 from pipeline.clock import Clock
 
 EPOCH = 1_800_000_000.0
-
-
 DAY_S = 86_400.0
 
 

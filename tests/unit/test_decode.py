@@ -12,8 +12,9 @@ from pipeline.config import load_settings
 from pipeline.core.lifecycle import Failed, settle
 from pipeline.core.products import Artifacts, MediaFile, MediaInfo
 from pipeline.core.retry import RetryPolicy
-from pipeline.core.task import Failure, Stage, Status
-from pipeline.failures import DecodeTimeout
+from pipeline.core.task import Failure, Source, Stage, Status
+from pipeline.core.uploads import source_of_upload
+from pipeline.failures import DecodeTimeout, DownloadTruncated, MediaInvalid, StageFailed
 from pipeline.ports import ChildTimeout
 from stages._sound import LEAST_LIMIT_S, LIMIT_SHARE, STALL_S
 from stages.decode import Decode
@@ -21,7 +22,8 @@ from stages.route import ROUTE
 from tests.contract.examples import NOW, task
 
 LENGTH_S = 1000.0
-KNOWN = Artifacts(file=MediaFile("media.bin", 5), media=MediaInfo("generic", "7", "A talk", "", LENGTH_S, ""))
+KNOWN_NAME = "media.bin"
+KNOWN = Artifacts(file=MediaFile(KNOWN_NAME, 5), media=MediaInfo("generic", "7", "A talk", "", LENGTH_S, ""))
 
 
 class Hangs:
@@ -39,6 +41,36 @@ class Hangs:
         assert may_finish
         self.limits = {"timeout_s": timeout_s, "stall_s": stall_s}
         raise ChildTimeout(stalled=self.stalled)
+
+
+class Cut:
+    """The context of a stage whose child finds that a file was cut."""
+
+    settings = load_settings(None, environ={})
+
+    def __init__(self, work: Path, source: Source) -> None:
+        self.work = work
+        self.task = task("a", source=source)
+        (work / KNOWN_NAME).write_bytes(b"a part")
+
+    def run_child(self, *_: object, **__: object) -> dict[str, Any]:
+        raise DownloadTruncated("6 of 9 bytes")
+
+
+@pytest.mark.parametrize(
+    ("source", "error", "left"),
+    [
+        (Source("https://example.com/a", "a"), DownloadTruncated, []),
+        (source_of_upload("a.mp4", "0"), MediaInvalid, [KNOWN_NAME]),
+    ],
+)
+def test_a_cut_file_is_fetched_again_if_it_can_be(
+    tmp_path: Path, source: Source, error: type[StageFailed], left: list[str]
+) -> None:
+    """What was cut on its way is fetched again; a file that was sent so is not media, and nobody else is blamed."""
+    with pytest.raises(error, match="6 of 9 bytes"):
+        Decode().run(Cut(tmp_path, source), KNOWN)  # type: ignore[arg-type] # as much of a context as it uses
+    assert left == [path.name for path in tmp_path.iterdir()]
 
 
 @pytest.mark.parametrize("stalled", [True, False])
