@@ -87,14 +87,14 @@ def test_a_file_of_this_machine_is_sent(daemon: Daemon, tmp_path: Path) -> None:
     """It is called by its name, whatever is in it, and takes the same options as an address."""
     file = tmp_path / '我的 "talk".wav'
     file.write_bytes(media.speech(media.story(next(_numbers), 2)))
-    done = at(
-        daemon, "submit", str(file), "--wait", "--language", "en", "--no-summary", "--priority", "high", "--force"
-    )
+    how = ["--language", "en", "--no-summary", "--priority", "high", "--force", "--word-times", "--sequential"]
+    done = at(daemon, "submit", str(file), "--wait", *how)
     assert (FINE, True) == (done.returncode, bool(done.stdout.strip()))
     assert '我的 "talk"' in done.stderr
-    (task_id,) = task_ids(at(daemon, "submit", str(file), "--language", "en", "--word-times", "--sequential").stdout)
-    asked_for = rows(daemon, "SELECT id, options ->> '$.word_times', options ->> '$.sequential' FROM task")
-    assert (task_id, 1, 1) in asked_for
+    (task_id,) = task_ids(done.stderr)
+    assert (task_id, 1, 1) in rows(
+        daemon, "SELECT id, options ->> '$.word_times', options ->> '$.sequential' FROM task"
+    )
     refused = at(daemon, "submit", str(file), "--model", "no-such-model")
     assert (FAILED, "") == (refused.returncode, refused.stdout)
     assert "transcribe.models" in refused.stderr

@@ -38,6 +38,12 @@ class SqliteStores:
 STORES = {"sqlite": SqliteStores}
 
 
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where a store will be."""
+    return tmp_path / "tasks.db"
+
+
 @pytest.fixture(params=STORES)
 async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[SqliteStores]:
     """The boots of one daemon on the same data."""

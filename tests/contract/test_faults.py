@@ -19,16 +19,11 @@ from pipeline.refusals import DbBusy
 from pipeline.store import _changes
 from pipeline.store.sqlite import SqliteStore
 from tests.contract.examples import NOW, OWNER, ROUTE, add, compose, run
+from tests.contract.files import content, overwrite
 
 PAGE = 4096
 TASKS = 100
 FLIPS = 40
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Where the store is."""
-    return tmp_path / "tasks.db"
 
 
 @pytest.fixture
@@ -47,16 +42,6 @@ async def fill(store: SqliteStore, words: int = 10) -> None:
     for number in range(TASKS):
         segments = [Segment(place, place, place + 1.0, f"text {place} " * words) for place in range(20)]
         await store.keep_segments(str(number), segments)
-
-
-def content(path: Path) -> bytes:
-    """What is in a file."""
-    return path.read_bytes()
-
-
-def overwrite(path: Path, content: bytes) -> None:
-    """Give a file this content."""
-    path.write_bytes(content)
 
 
 @contextmanager
