@@ -44,7 +44,7 @@ def tuned(model: str, files: Sequence[str]) -> Callable[[], int]:
         return [whisper.features(sound[begin : begin + step]) for begin in range(0, len(sound), step)]
 
     def hear(batch: Sequence[np.ndarray]) -> int:
-        return len(whisper.decode(whisper.stack(batch), [prompt] * len(batch), 0.0))
+        return len(whisper.decode(whisper.encode(batch), [prompt] * len(batch), 0.0))
 
     def run() -> int:
         with ThreadPoolExecutor(CORES) as pool:

@@ -77,12 +77,12 @@ class Decoding:
 
     def run(self, batch: Sequence[Decoding]) -> None:
         whisper = self.owner.whisper
-        sound = whisper.stack([piece.features for piece in batch])
-        if any(piece.owner.needs_language for piece in batch):
-            sound = whisper.encode(sound)
-            for piece, language in zip(batch, whisper.detect(sound), strict=True):
-                piece.owner.take_language(language)
-        heard = whisper.decode(sound, [piece.owner.prompt for piece in batch], TEMPERATURES[len(self.tries)])
+        with whisper.gauge.batch(len(batch)):
+            encoded = whisper.encode([piece.features for piece in batch])
+            if any(piece.owner.needs_language for piece in batch):
+                for piece, language in zip(batch, whisper.detect(encoded), strict=True):
+                    piece.owner.take_language(language)
+            heard = whisper.decode(encoded, [piece.owner.prompt for piece in batch], TEMPERATURES[len(self.tries)])
         for piece, one in zip(batch, heard, strict=True):
             piece.tries.append(one)
             piece.owner.take(piece)

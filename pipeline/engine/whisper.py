@@ -31,7 +31,7 @@ OPENING, CLOSING = "\"'“¿([{-", "\"'.。,，!！?？:：”)]}、"
 """Signs that belong to the word behind them, and to the one before them."""
 
 Sound: TypeAlias = Any
-"""Features of several chunks, or what the encoder made of them; CTranslate2's."""
+"""What the encoder made of several chunks; CTranslate2's."""
 
 
 def speech_in(sound: np.ndarray, pause_ms: int) -> list[tuple[int, int]]:
@@ -73,7 +73,7 @@ class Whisper:
             taken_mb: tells the most that this process has taken of the device; asked behind each batch.
         """
         kind, _, index = device.partition(":")
-        on_cpu = kind == "cpu"
+        self._on_cpu = on_cpu = kind == "cpu"
         self._model = WhisperModel(
             path,
             device=kind,
@@ -119,36 +119,40 @@ class Whisper:
         """All tokens that stand before a text."""
         return (*before, *self._tokenizer(language).sot_sequence)
 
-    def stack(self, batch: Sequence[np.ndarray]) -> Sound:
-        """Put the features of several chunks together."""
-        stacked = np.ascontiguousarray(np.stack([pad_or_trim(features) for features in batch]))
-        return ctranslate2.StorageView.from_array(stacked)
+    def encode(self, batch: Sequence[np.ndarray]) -> Sound:
+        """Let the encoder hear the features of several chunks, once for all that is wanted to be known of them.
 
-    def encode(self, sound: Sound) -> Sound:
-        """Let the encoder hear it, once for all that is wanted to be known of it."""
-        return self._model.model.encode(sound)
+        A CPU takes them one after the other: it is as quick, and most of the memory is what the encoder works in.
+        """
+        if not self._on_cpu:
+            return self._encode(batch)
+        heard = [np.asarray(self._encode([features])) for features in batch]
+        return ctranslate2.StorageView.from_array(np.concatenate(heard))
+
+    def _encode(self, batch: Sequence[np.ndarray]) -> Sound:
+        stacked = np.ascontiguousarray(np.stack([pad_or_trim(features) for features in batch]))
+        return self._model.model.encode(ctranslate2.StorageView.from_array(stacked))
 
     def detect(self, encoded: Sound) -> list[str]:
         """Tell the language of each of several chunks."""
         found: list[list[tuple[str, float]]] = self._model.model.detect_language(encoded)
         return [languages[0][0].strip("<|>") for languages in found]
 
-    def decode(self, sound: Sound, prompts: Sequence[Sequence[int]], temperature: float) -> list[Heard]:
-        """Decode several chunks together, encoded or not; their prompts have the same length."""
+    def decode(self, encoded: Sound, prompts: Sequence[Sequence[int]], temperature: float) -> list[Heard]:
+        """Decode several chunks together; their prompts have the same length."""
         way: dict[str, Any] = {"beam_size": BEAMS}
         if temperature > 0:
             way = {"beam_size": 1, "num_hypotheses": BEAMS, "sampling_topk": 0, "sampling_temperature": temperature}
         places = 2 * self._most_tokens
-        with self.gauge.batch(len(prompts)):
-            results = self._model.model.generate(
-                sound,
-                [list(prompt) for prompt in prompts],
-                max_length=places,
-                suppress_tokens=self._suppressed,
-                return_scores=True,
-                return_no_speech_prob=True,
-                **way,
-            )
+        results = self._model.model.generate(
+            encoded,
+            [list(prompt) for prompt in prompts],
+            max_length=places,
+            suppress_tokens=self._suppressed,
+            return_scores=True,
+            return_no_speech_prob=True,
+            **way,
+        )
         most = min(self._most_tokens, places + 1 - len(prompts[0]))  # CTranslate2 does not write more
         return [self._heard(result, most) for result in results]
 
@@ -163,7 +167,7 @@ class Whisper:
         """Find the times of the words that were heard in several chunks of one language."""
         tokenizer = self._tokenizer(language)
         texts = [[token for token in one.tokens if token < tokenizer.eot] for one in heard]
-        encoded = self.encode(self.stack(batch))
+        encoded = self.encode(batch)
         frames = [features.shape[1] for features in batch]
         found = self._model.find_alignment(tokenizer, texts, encoded, frames)
         for words in found:
