@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Literal, Self
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from pipeline.core.products import Artifacts
 from pipeline.failures import StageFailed
@@ -137,7 +137,7 @@ class Source:
     @property
     def host(self) -> str:
         """Host and port the media comes from; empty for an upload."""
-        return urlsplit(self.media_url).netloc
+        return self.media_url.partition("://")[2].partition("/")[0]
 
     @property
     def uploaded_name(self) -> str | None:

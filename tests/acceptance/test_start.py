@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pipeline import __version__
-from tests.acceptance.commands import DATA_FOLDER, FINE, USAGE, run_daemon
+from tests.acceptance.commands import DATA_FOLDER, FAILED, FINE, USAGE, run_daemon
 from tests.acceptance.conftest import Start
 from tests.daemon import Client
 
@@ -101,9 +101,14 @@ def test_check_config_tells_good_from_bad(tmp_path: Path) -> None:
 
 
 def test_only_a_configuration_that_is_named_must_be_there(tmp_path: Path) -> None:
-    """In a folder without config.json everything has its default, and that is said; one that is named is missed."""
+    """In a folder without config.json everything has its default, and that is said; one that is named is missed.
+
+    A command that finds no daemon says where it has looked.
+    """
     absent = run_daemon("--check-config", folder=tmp_path)
     assert (FINE, True) == (absent.returncode, "no config.json here" in absent.stderr)
+    nobody = run_daemon("watch", "some-task", folder=tmp_path)
+    assert (FAILED, True) == (nobody.returncode, f"{tmp_path}/data/daemon.json is not there" in nobody.stderr)
     (tmp_path / "config.json").write_text('{"api": {"prot": 1}}', encoding="utf-8")
     there = run_daemon("--check-config", folder=tmp_path)
     assert (USAGE, True) == (there.returncode, "api.prot" in there.stderr)

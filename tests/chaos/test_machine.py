@@ -273,6 +273,8 @@ class Machine(RuleBasedStateMachine):
                 assert known.status is task.status, "a final state was left though nobody asked for it"
             assert task.status is not Status.PENDING or known.status is Status.PENDING, "what had started is pending"
             known.status = task.status
+        in_hand = await self._read("SELECT id FROM task WHERE running_boot IS NOT NULL")
+        assert {hand.task.id for hand in self.life.in_hand} == {task_id for (task_id,) in in_hand}, "in nobody's hands"
         for name, account in self.accounts.items():
             rows = await self._rows(name)
             account.planned |= {(run, number): text for run, number, text, _ in rows}
@@ -282,8 +284,10 @@ class Machine(RuleBasedStateMachine):
             assert set() == lost, "marked as sent, and never taken"
 
     async def _rows(self, robot: str) -> list[tuple[int, int, str, str]]:
-        query = "SELECT run_id, id, text, state FROM message WHERE robot = ?"
-        found = await self.life.store._units.read(lambda conn: conn.execute(query, (robot,)).fetchall())  # noqa: SLF001
+        return await self._read("SELECT run_id, id, text, state FROM message WHERE robot = ?", robot)
+
+    async def _read(self, query: str, *values: str) -> list[tuple[Any, ...]]:
+        found = await self.life.store._units.read(lambda conn: conn.execute(query, values).fetchall())  # noqa: SLF001
         return [tuple(row) for row in found]
 
     def teardown(self) -> None:
