@@ -98,6 +98,9 @@ def _fork_one(control: socket.socket, minders: dict[int, int], wakers: tuple[int
         for fd in (ending, *minders.values(), *wakers):
             os.close(fd)
         _become_child(json.loads(line)["program"], stdin, stdout, stderr)
+    # The child does the same: whichever of the two comes first, there is a group to kill once the daemon knows of it.
+    with contextlib.suppress(OSError):
+        os.setpgid(pid, pid)
     for fd in (stdin, stdout, stderr):
         os.close(fd)
     minders[pid] = ending

@@ -131,6 +131,15 @@ def test_a_child_over_its_limit_is_ended(zygote: Zygote, do: str, limits: dict[s
     wait_until_gone(lines.value("pid"))
 
 
+def test_a_stop_ends_a_child_that_is_just_starting(zygote: Zygote) -> None:
+    """A child is ended however early that is, also before it had a group of its own."""
+    stop = StopSignal()
+    stop.raise_now()
+    for _ in range(20):
+        with pytest.raises(Interrupted):
+            run(zygote, "hang", stop=stop, timeout_s=5.0)
+
+
 def test_a_stop_ends_a_child_and_its_grandchildren_at_once(zygote: Zygote) -> None:
     """A stop ends a child and its grandchildren at once."""
     stop, lines = StopSignal(), Lines("grandchild")
